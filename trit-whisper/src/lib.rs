@@ -1,0 +1,2 @@
+//! Whisper with ternary weights on small CPUs.
+#![cfg_attr(not(feature = "std"), no_std)]

@@ -1,0 +1,3 @@
+//! Developer tasks, one command each.
+
+fn main() {}
