@@ -1,0 +1,69 @@
+//! Finds what a leg needs on this machine, or installs it and says so.
+
+use std::env;
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+/// Makes sure rustup has the standard library for `target`.
+pub(crate) fn rust_target(shell: &Shell, target: &str) -> Result<()> {
+    let installed = cmd!(shell, "rustup target list --installed")
+        .quiet()
+        .read()
+        .with_context(|| format!("rustup is needed to build for {target}"))?;
+    if installed.lines().any(|line| line.trim() == target) {
+        return Ok(());
+    }
+    eprintln!("installing the Rust standard library for {target}");
+    cmd!(shell, "rustup target add {target}").quiet().run()?;
+    Ok(())
+}
+
+/// Makes sure the rustup component `name` is there (some minimal installations lack clippy).
+pub(crate) fn rust_component(shell: &Shell, name: &str, probe: &str) -> Result<()> {
+    if cmd!(shell, "cargo {probe} --version").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+    {
+        return Ok(());
+    }
+    eprintln!("installing the Rust component {name}");
+    cmd!(shell, "rustup component add {name}").quiet().run()?;
+    Ok(())
+}
+
+/// Path of the qemu-user emulator `name`, installed from the system's packages if it is missing.
+pub(crate) fn emulator(shell: &Shell, name: &str) -> Result<String> {
+    if let Some(found) = find_emulator(name) {
+        return Ok(found);
+    }
+    if find_program("apt-get").is_none() {
+        bail!(
+            "{name} is not installed. Install qemu-user (Fedora: dnf install qemu-user, \
+             Arch: pacman -S qemu-user), or leave this leg out with --skip aarch64"
+        );
+    }
+    // `env` runs the program as it is.
+    let elevate = if is_root(shell) { "env" } else { "sudo" };
+    eprintln!("installing the package qemu-user, for {name}");
+    cmd!(shell, "{elevate} apt-get update -qq").quiet().run()?;
+    cmd!(shell, "{elevate} apt-get install -y -qq --no-install-recommends qemu-user")
+        .quiet()
+        .ignore_stdout()
+        .run()?;
+    find_emulator(name).with_context(|| format!("qemu-user is installed but has no {name}"))
+}
+
+fn find_emulator(name: &str) -> Option<String> {
+    find_program(name).or_else(|| find_program(&format!("{name}-static")))
+}
+
+fn find_program(name: &str) -> Option<String> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .and_then(|file| file.into_os_string().into_string().ok())
+}
+
+fn is_root(shell: &Shell) -> bool {
+    cmd!(shell, "id -u").quiet().read().is_ok_and(|id| id.trim() == "0")
+}
