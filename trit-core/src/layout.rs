@@ -1,0 +1,189 @@
+//! The packed layouts `T4` (2 bits a weight) and `T5` (1.6 bits), and how weights get in and out.
+//!
+//! A matrix `[rows, k]` is cut into tiles of one 64-byte cache line. A tile holds 16 rows; tiles of
+//! the same 16 rows follow each other in ascending k. A weight w is stored as its code `w + 1`.
+//!
+//! ```text
+//! one tile, 64 bytes                    T4: 16 rows × 16 inputs    T5: 16 rows × 20 inputs
+//!
+//!  offset   0   1   2   3 │  4   5   6   7 │ … │ 60  61  62  63
+//!  row      0   0   0   0 │  1   1   1   1 │ … │ 15  15  15  15
+//!  lane j   0   1   2   3 │  0   1   2   3 │ … │  0   1   2   3
+//!
+//!  T4 byte of (row, j):   bit 7 6   5 4   3 2   1 0
+//!                          p = 3     2     1     0      code of input k = 4·p + j
+//!
+//!  T5 byte of (row, j):   ⌈v·256 / 243⌉,  v = 81·d₀ + 27·d₁ + 9·d₂ + 3·d₃ + d₄
+//!                          dₚ = code of input k = 4·p + j
+//! ```
+//!
+//! T5 digits come out most significant first: with `b` the byte, each step multiplies by 3; the
+//! digit is the part beyond 8 bits and the rest goes on.
+//!
+//! Rows are padded to 16 and k to the tile with code 1, the weight 0.
+
+use crate::error::{MatrixError, check_dimension, check_len};
+use crate::{MAX_TERNARY_K, TILE_ROWS, padded_rows};
+
+/// Bytes of a tile, in either layout.
+pub const TILE_BYTES: usize = 64;
+
+/// Inputs that share a plane: lane j of plane p is input `4·p + j`.
+pub const PLANE: usize = 4;
+
+/// How trits lie in a 64-byte tile of 16 rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// 2 bits a weight, 16 inputs a tile: the layout kernels compute on.
+    T4,
+    /// 1.6 bits a weight, 20 inputs a tile: for storage and matrices bound by memory bandwidth.
+    T5,
+}
+
+impl Layout {
+    /// Inputs of one tile.
+    #[inline]
+    pub const fn tile_k(self) -> usize {
+        self.planes() * PLANE
+    }
+
+    /// Planes of one tile: codes in one byte.
+    #[inline]
+    pub const fn planes(self) -> usize {
+        match self {
+            Self::T4 => 4,
+            Self::T5 => 5,
+        }
+    }
+
+    /// The code of plane `p` in `byte`.
+    #[inline]
+    pub const fn code(self, byte: u8, p: usize) -> u8 {
+        match self {
+            Self::T4 => byte >> (2 * p) & 3,
+            Self::T5 => {
+                const POWERS: [u16; 5] = [1, 3, 9, 27, 81];
+                let v = (byte as u16 * POWERS[p]) & 0xFF;
+                ((v * 3) >> 8) as u8
+            }
+        }
+    }
+
+    /// The byte that holds the codes of its planes, each 0, 1 or 2.
+    const fn byte(self, codes: [u8; 5]) -> u8 {
+        match self {
+            Self::T4 => codes[0] | codes[1] << 2 | codes[2] << 4 | codes[3] << 6,
+            Self::T5 => {
+                let mut v = 0u16;
+                let mut p = 0;
+                while p < 5 {
+                    v = v * 3 + codes[p] as u16;
+                    p += 1;
+                }
+                (v * 256).div_ceil(243) as u8
+            }
+        }
+    }
+
+    /// Whether `byte` is one that packing can produce: no 2-bit code 3, no T5 byte without digits.
+    #[inline]
+    pub const fn is_canonical(self, byte: u8) -> bool {
+        match self {
+            Self::T4 => byte & byte >> 1 & 0x55 == 0,
+            Self::T5 => {
+                let digits = [
+                    self.code(byte, 0),
+                    self.code(byte, 1),
+                    self.code(byte, 2),
+                    self.code(byte, 3),
+                    self.code(byte, 4),
+                ];
+                self.byte(digits) == byte
+            }
+        }
+    }
+}
+
+/// Bytes of a packed matrix `[rows, k]`, or `None` where that overflows.
+pub const fn bytes(layout: Layout, rows: usize, k: usize) -> Option<usize> {
+    match rows.div_ceil(TILE_ROWS).checked_mul(k.div_ceil(layout.tile_k())) {
+        Some(tiles) => tiles.checked_mul(TILE_BYTES),
+        None => None,
+    }
+}
+
+/// Byte offset and plane of the code of (`row`, `input`) in a matrix whose rows have `k` inputs.
+#[inline]
+pub const fn position(layout: Layout, k: usize, row: usize, input: usize) -> (usize, usize) {
+    let tile = row / TILE_ROWS * k.div_ceil(layout.tile_k()) + input / layout.tile_k();
+    let within = input % layout.tile_k();
+    (tile * TILE_BYTES + PLANE * (row % TILE_ROWS) + within % PLANE, within / PLANE)
+}
+
+fn check(
+    layout: Layout,
+    rows: usize,
+    k: usize,
+    weights: usize,
+    codes: usize,
+) -> Result<(), MatrixError> {
+    check_dimension("k", k, MAX_TERNARY_K)?;
+    check_dimension("rows", rows, usize::MAX / MAX_TERNARY_K)?;
+    check_len("weights", weights, rows * k)?;
+    let needed = bytes(layout, rows, k);
+    check_len("codes", codes, needed.unwrap_or(usize::MAX))
+}
+
+/// Packs row-major `weights` `[rows, k]`, each −1, 0 or +1, into `codes`.
+///
+/// # Errors
+/// A buffer of the wrong length, a dimension out of range, or a weight that is not ternary.
+pub fn pack(
+    layout: Layout,
+    rows: usize,
+    k: usize,
+    weights: &[i8],
+    codes: &mut [u8],
+) -> Result<(), MatrixError> {
+    check(layout, rows, k, weights.len(), codes.len())?;
+    if let Some(index) = weights.iter().position(|w| !(-1..=1).contains(w)) {
+        return Err(MatrixError::NotTernary { index, found: weights[index] });
+    }
+    let tiles_k = k.div_ceil(layout.tile_k());
+    for (tile, bytes) in codes.chunks_exact_mut(TILE_BYTES).enumerate() {
+        for (offset, byte) in bytes.iter_mut().enumerate() {
+            let row = tile / tiles_k * TILE_ROWS + offset / PLANE;
+            let mut planes = [1; 5];
+            for (p, code) in planes.iter_mut().enumerate().take(layout.planes()) {
+                let input = tile % tiles_k * layout.tile_k() + PLANE * p + offset % PLANE;
+                if row < rows && input < k {
+                    *code = (weights[row * k + input] + 1) as u8;
+                }
+            }
+            *byte = layout.byte(planes);
+        }
+    }
+    debug_assert_eq!(codes.len() / TILE_BYTES, padded_rows(rows) / TILE_ROWS * tiles_k);
+    Ok(())
+}
+
+/// Unpacks `codes` into row-major `weights` `[rows, k]`; a 2-bit code 3 comes out as +2.
+///
+/// # Errors
+/// A buffer of the wrong length or a dimension out of range.
+pub fn unpack(
+    layout: Layout,
+    rows: usize,
+    k: usize,
+    codes: &[u8],
+    weights: &mut [i8],
+) -> Result<(), MatrixError> {
+    check(layout, rows, k, weights.len(), codes.len())?;
+    for (row, inputs) in weights.chunks_exact_mut(k).enumerate() {
+        for (input, weight) in inputs.iter_mut().enumerate() {
+            let (offset, plane) = position(layout, k, row, input);
+            *weight = layout.code(codes[offset], plane) as i8 - 1;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Views of weight matrices `[rows, k]`; every constructor checks every length.
+
+use crate::error::{MatrixError, check_dimension, check_len};
+use crate::layout::{self, Layout};
+use crate::scale::Scales;
+use crate::{MAX_INT8_K, MAX_TERNARY_K, padded_rows};
+
+/// Rows beyond this are refused, so that no product of dimensions can overflow.
+const MAX_ROWS: usize = 1 << 28;
+
+/// A packed matrix of trits with its scales.
+#[derive(Debug, Clone, Copy)]
+pub struct TernaryMatrix<'a> {
+    rows: usize,
+    k: usize,
+    layout: Layout,
+    codes: &'a [u8],
+    scales: Scales<'a>,
+}
+
+impl<'a> TernaryMatrix<'a> {
+    /// A view of `codes` packed as [`layout::pack`] does, with `scales`.
+    ///
+    /// Codes are not looked at: a 2-bit code 3 acts as the weight +2. Files are checked for it by
+    /// [`Container::verify`](crate::container::Container::verify).
+    ///
+    /// # Errors
+    /// A dimension out of range or a buffer of the wrong length.
+    pub fn new(
+        rows: usize,
+        k: usize,
+        layout: Layout,
+        codes: &'a [u8],
+        scales: Scales<'a>,
+    ) -> Result<Self, MatrixError> {
+        check_dimension("rows", rows, MAX_ROWS)?;
+        check_dimension("k", k, MAX_TERNARY_K)?;
+        let needed = layout::bytes(layout, rows, k).unwrap_or(usize::MAX);
+        check_len("codes", codes.len(), needed)?;
+        scales.check(rows, k)?;
+        Ok(Self { rows, k, layout, codes, scales })
+    }
+
+    /// Output rows.
+    #[inline]
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs of a row.
+    #[inline]
+    pub const fn k(&self) -> usize {
+        self.k
+    }
+
+    /// How the codes are packed.
+    #[inline]
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The packed codes.
+    #[inline]
+    pub const fn codes(&self) -> &'a [u8] {
+        self.codes
+    }
+
+    /// The scales.
+    #[inline]
+    pub const fn scales(&self) -> Scales<'a> {
+        self.scales
+    }
+
+    /// The weight at (`row`, `input`): −1, 0 or +1.
+    ///
+    /// # Panics
+    /// If `row` or `input` is out of range.
+    pub fn weight(&self, row: usize, input: usize) -> i8 {
+        assert!(row < self.rows && input < self.k, "({row}, {input}) lies outside the matrix");
+        let (offset, plane) = layout::position(self.layout, self.k, row, input);
+        self.layout.code(self.codes[offset], plane) as i8 - 1
+    }
+
+    /// The scale that applies at (`row`, `input`).
+    ///
+    /// # Panics
+    /// If `row` or `input` is out of range.
+    pub fn scale(&self, row: usize, input: usize) -> f32 {
+        assert!(row < self.rows && input < self.k, "({row}, {input}) lies outside the matrix");
+        match self.scales {
+            Scales::Tensor(scale) => scale,
+            Scales::Row(values) => values[row],
+            Scales::Group { size, values } => values[Scales::group_index(self.k, size, row, input)],
+        }
+    }
+}
+
+/// An int8 matrix with a scale per row.
+#[derive(Debug, Clone, Copy)]
+pub struct Int8Matrix<'a> {
+    rows: usize,
+    k: usize,
+    values: &'a [i8],
+    scales: &'a [f32],
+}
+
+impl<'a> Int8Matrix<'a> {
+    /// Elements from one row to the next: k rounded up to 16.
+    #[inline]
+    pub const fn stride_of(k: usize) -> usize {
+        k.next_multiple_of(16)
+    }
+
+    /// A view of `values` `[rows, stride]`, zero beyond k, and `scales` `[round16(rows)]`.
+    ///
+    /// # Errors
+    /// A dimension out of range or a buffer of the wrong length.
+    pub fn new(
+        rows: usize,
+        k: usize,
+        values: &'a [i8],
+        scales: &'a [f32],
+    ) -> Result<Self, MatrixError> {
+        check_dimension("rows", rows, MAX_ROWS)?;
+        check_dimension("k", k, MAX_INT8_K)?;
+        let needed = rows.saturating_mul(Self::stride_of(k));
+        check_len("int8 values", values.len(), needed)?;
+        check_len("row scales", scales.len(), padded_rows(rows))?;
+        Ok(Self { rows, k, values, scales })
+    }
+
+    /// Output rows.
+    #[inline]
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs of a row.
+    #[inline]
+    pub const fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Elements from one row to the next.
+    #[inline]
+    pub const fn stride(&self) -> usize {
+        Self::stride_of(self.k)
+    }
+
+    /// The values of `row`, k of them.
+    ///
+    /// # Panics
+    /// If `row` is out of range.
+    #[inline]
+    pub fn row(&self, row: usize) -> &'a [i8] {
+        &self.values[row * self.stride()..][..self.k]
+    }
+
+    /// All values, `[rows, stride]`.
+    #[inline]
+    pub const fn values(&self) -> &'a [i8] {
+        self.values
+    }
+
+    /// The row scales, `[round16(rows)]`.
+    #[inline]
+    pub const fn scales(&self) -> &'a [f32] {
+        self.scales
+    }
+}
+
+macro_rules! dense {
+    ($name:ident, $element:ty, $what:literal, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name<'a> {
+            rows: usize,
+            k: usize,
+            values: &'a [$element],
+        }
+
+        impl<'a> $name<'a> {
+            /// A view of row-major `values` `[rows, k]`.
+            ///
+            /// # Errors
+            /// A dimension out of range or a buffer of the wrong length.
+            pub fn new(rows: usize, k: usize, values: &'a [$element]) -> Result<Self, MatrixError> {
+                check_dimension("rows", rows, MAX_ROWS)?;
+                check_dimension("k", k, MAX_TERNARY_K)?;
+                check_len($what, values.len(), rows.checked_mul(k).unwrap_or(usize::MAX))?;
+                Ok(Self { rows, k, values })
+            }
+
+            /// Output rows.
+            #[inline]
+            pub const fn rows(&self) -> usize {
+                self.rows
+            }
+
+            /// Inputs of a row.
+            #[inline]
+            pub const fn k(&self) -> usize {
+                self.k
+            }
+
+            /// The values of `row`.
+            ///
+            /// # Panics
+            /// If `row` is out of range.
+            #[inline]
+            pub fn row(&self, row: usize) -> &'a [$element] {
+                &self.values[row * self.k..][..self.k]
+            }
+
+            /// All values, row-major.
+            #[inline]
+            pub const fn values(&self) -> &'a [$element] {
+                self.values
+            }
+        }
+    };
+}
+
+dense!(F32Matrix, f32, "f32 values", "A dense f32 matrix, row-major without padding.");
+dense!(
+    F16Matrix,
+    u16,
+    "f16 values",
+    "A dense matrix of IEEE half-precision bits (see [`f16`](crate::f16)), row-major."
+);

@@ -1,0 +1,69 @@
+//! Products of int8 activations with ternary and int8 weights.
+
+use core::ops::Range;
+
+use crate::{GroupSize, Int8Matrix, QuantizedActs, TernaryMatrix};
+
+/// `y[m, n] = Σ_g (sx[m,g] · sw[n,g]) · (Σ_{k∈g} w[n,k] · q[m,k]) + bias[n]`.
+///
+/// Groups g are the finer of the weights' and the activations'; they are summed in ascending order
+/// from +0. The inner sum is an exact integer. y is `[tokens, rows.len()]`.
+///
+/// # Panics
+/// If k or a length does not fit.
+pub fn ternary(
+    w: &TernaryMatrix<'_>,
+    x: &QuantizedActs<'_>,
+    bias: Option<&[f32]>,
+    rows: Range<usize>,
+    y: &mut [f32],
+) {
+    let weight = |row, input| i32::from(w.weight(row, input));
+    let scale = |row, input| w.scale(row, input);
+    product(w.k(), w.scales().group(), weight, scale, x, bias, rows, y);
+}
+
+/// As [`ternary`], with int8 weights and their row scales.
+///
+/// # Panics
+/// If k or a length does not fit.
+pub fn int8(
+    w: &Int8Matrix<'_>,
+    x: &QuantizedActs<'_>,
+    bias: Option<&[f32]>,
+    rows: Range<usize>,
+    y: &mut [f32],
+) {
+    let weight = |row, input| i32::from(w.row(row)[input]);
+    product(w.k(), None, weight, |row, _| w.scales()[row], x, bias, rows, y);
+}
+
+fn product(
+    k: usize,
+    group: Option<GroupSize>,
+    weight: impl Fn(usize, usize) -> i32,
+    scale: impl Fn(usize, usize) -> f32,
+    x: &QuantizedActs<'_>,
+    bias: Option<&[f32]>,
+    rows: Range<usize>,
+    y: &mut [f32],
+) {
+    assert_eq!(k, x.k());
+    assert_eq!(y.len(), x.tokens() * rows.len());
+    let part = [group, x.group()].into_iter().flatten().min().map_or(k, GroupSize::inputs);
+    for m in 0..x.tokens() {
+        for (at, n) in rows.clone().enumerate() {
+            let mut acc = 0.0;
+            for start in (0..k).step_by(part) {
+                let inputs = start..k.min(start + part);
+                let sum: i32 = inputs.map(|i| weight(n, i) * i32::from(x.token(m)[i])).sum();
+                let sx = x.scales(m)[x.group().map_or(0, |group| start / group.inputs())];
+                acc += (sx * scale(n, start)) * sum as f32;
+            }
+            y[m * rows.len() + at] = match bias {
+                Some(bias) => acc + bias[n],
+                None => acc,
+            };
+        }
+    }
+}

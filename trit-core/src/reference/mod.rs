@@ -1,0 +1,51 @@
+//! Plain operations that define every result.
+//!
+//! Nothing here is fast. A kernel is right when it gives the same bits as the function here of the
+//! same name; for integer sums that is exactness, for f32 it is the order of operations written in
+//! each function. The f32 policy: no fused multiply-add; each operation is one rounded IEEE single
+//! operation; a sum over k uses [`LANES`] virtual lanes and one tree ([`sum`], [`dot`]).
+
+mod attention;
+mod dense;
+mod integer;
+pub mod math;
+mod norm;
+mod quantize;
+mod spectrum;
+
+pub use attention::attention;
+pub use dense::{conv1d, dense_f16, dense_f32};
+pub use integer::{int8, ternary};
+pub use norm::{add, gelu, layer_norm, rms_norm, softmax, squared_relu};
+pub use quantize::quantize;
+pub use spectrum::{DftTable, FFT_SIZE, SPECTRUM_SIZE, mel_project, power_spectrum};
+
+/// Virtual lanes of a sum.
+pub const LANES: usize = 16;
+
+/// Adds `lanes` up by the tree l += l+8, l += l+4, l += l+2, l += l+1.
+#[inline(always)]
+pub fn tree(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Sum of `terms`: lane l adds terms l, l + 16, … in ascending order from +0, then [`tree`].
+pub fn sum(terms: impl Iterator<Item = f32>) -> f32 {
+    let mut lanes = [0.0; LANES];
+    for (index, term) in terms.enumerate() {
+        lanes[index % LANES] += term;
+    }
+    tree(lanes)
+}
+
+/// Dot product of `a` and `b` (the shorter length): products rounded, then [`sum`].
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    sum(a.iter().zip(b).map(|(a, b)| a * b))
+}

@@ -1,0 +1,75 @@
+//! Normalisation, softmax and element-wise functions.
+
+use super::{math, sum};
+
+/// Layer norm (Ba et al. 2016) of each token of x `[tokens, d]`, d = `gain.len()`:
+/// `y = ((x − μ) · (1 / √(σ² + eps))) · gain + bias`, μ and σ² sums divided by d, σ² of x − μ.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
+    let d = gain.len();
+    assert!(bias.len() == d && x.len() == y.len() && x.len().is_multiple_of(d));
+    for (x, y) in x.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
+        let mean = sum(x.iter().copied()) / d as f32;
+        let variance = sum(x.iter().map(|x| (x - mean) * (x - mean))) / d as f32;
+        let scale = 1.0 / libm::sqrtf(variance + eps);
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = ((x[i] - mean) * scale) * gain[i] + bias[i];
+        }
+    }
+}
+
+/// RMS norm (Zhang & Sennrich 2019): `y = (x · (1 / √(mean(x²) + eps))) · gain`.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn rms_norm(x: &[f32], gain: &[f32], eps: f32, y: &mut [f32]) {
+    let d = gain.len();
+    assert!(x.len() == y.len() && x.len().is_multiple_of(d));
+    for (x, y) in x.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
+        let square = sum(x.iter().map(|x| x * x)) / d as f32;
+        let scale = 1.0 / libm::sqrtf(square + eps);
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = (x[i] * scale) * gain[i];
+        }
+    }
+}
+
+/// Softmax in place: `exp(x − max) · (1 / Σ exp(x − max))`.
+pub fn softmax(x: &mut [f32]) {
+    let most = x.iter().fold(f32::NEG_INFINITY, |most, &x| if x > most { x } else { most });
+    for x in x.iter_mut() {
+        *x = math::exp(*x - most);
+    }
+    let scale = 1.0 / sum(x.iter().copied());
+    for x in x {
+        *x *= scale;
+    }
+}
+
+/// GELU with the exact error function (Hendrycks & Gimpel 2016): `(x/2) · (1 + erf(x / √2))`.
+pub fn gelu(x: &mut [f32]) {
+    for x in x {
+        *x = (0.5 * *x) * (1.0 + math::erf(*x * core::f32::consts::FRAC_1_SQRT_2));
+    }
+}
+
+/// `max(x, 0)²`.
+pub fn squared_relu(x: &mut [f32]) {
+    for x in x {
+        let positive = if *x > 0.0 { *x } else { 0.0 };
+        *x = positive * positive;
+    }
+}
+
+/// `x += y`, element by element.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add(x: &mut [f32], y: &[f32]) {
+    assert_eq!(x.len(), y.len());
+    for (x, y) in x.iter_mut().zip(y) {
+        *x += y;
+    }
+}

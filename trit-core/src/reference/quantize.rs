@@ -1,0 +1,47 @@
+//! The activation quantiser.
+
+use crate::QuantizedActsMut;
+use crate::activations::BLOCK;
+use crate::error::{QuantizeError, check_len};
+
+/// Quantises tokens of `k` floats to int8, one scale per token or per token and group.
+///
+/// Token t starts at `x[t · x_stride]`; a stride below k makes overlapping patches. scale =
+/// absmax / 127; value = x / scale rounded half to even and clamped to ±127. A part whose scale is
+/// 0 (all zeros, or so small that absmax / 127 rounds to 0) becomes zeros.
+///
+/// # Errors
+/// [`QuantizeError::NonFinite`] names the first value that is NaN or infinite; the outputs are then
+/// unspecified. `x` too short is a shape error.
+pub fn quantize(
+    x: &[f32],
+    x_stride: usize,
+    out: &mut QuantizedActsMut<'_>,
+) -> Result<(), QuantizeError> {
+    let (tokens, k) = (out.tokens(), out.k());
+    let needed = (tokens - 1).saturating_mul(x_stride).saturating_add(k);
+    if x.len() < needed {
+        check_len("activations", x.len(), needed)?;
+    }
+    let part = out.group().map_or(k, |group| group.inputs());
+    for (token, (values, scales, sums)) in out.tokens_mut().enumerate() {
+        let x = &x[token * x_stride..][..k];
+        if let Some(index) = x.iter().position(|x| !x.is_finite()) {
+            return Err(QuantizeError::NonFinite { token, index });
+        }
+        values.fill(0);
+        for ((x, values), scale) in x.chunks(part).zip(values.chunks_mut(part)).zip(scales) {
+            let absmax = x.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            *scale = absmax / 127.0;
+            if *scale > 0.0 {
+                for (value, x) in values.iter_mut().zip(x) {
+                    *value = libm::rintf(x / *scale).clamp(-127.0, 127.0) as i8;
+                }
+            }
+        }
+        for (sum, values) in sums.iter_mut().zip(values.chunks_exact(BLOCK)) {
+            *sum = values.iter().map(|&value| i32::from(value)).sum();
+        }
+    }
+    Ok(())
+}
