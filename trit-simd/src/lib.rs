@@ -1,2 +1,43 @@
 //! Kernels for networks with ternary weights, equal bit for bit on every instruction set.
+//!
+//! [`Kernels`] holds the fastest variant of each operation for a [`Cpu`]. Weights and activations
+//! are views over the caller's memory; nothing is allocated and nothing is kept.
+//!
+//! ```
+//! use trit_core::{Layout, QuantizedActsMut, Scales, TernaryMatrix, activations, layout};
+//! use trit_simd::{Cpu, Kernels};
+//!
+//! let kernels = Kernels::new(&Cpu::detect());
+//!
+//! // A layer of 16 rows and 64 inputs, all weights +1, scale 0.5.
+//! let mut codes = [0; layout::bytes(Layout::T4, 16, 64).unwrap()];
+//! layout::pack(Layout::T4, 16, 64, &[1; 16 * 64], &mut codes)?;
+//! let weights = TernaryMatrix::new(16, 64, Layout::T4, &codes, Scales::Tensor(0.5))?;
+//!
+//! // One token, quantised to int8 into buffers of ours.
+//! let mut values = [0; activations::values_len(1, 64)];
+//! let (mut scales, mut sums) = ([0.0; 1], [0; activations::sums_len(1, 64)]);
+//! let mut token = QuantizedActsMut::new(1, 64, None, &mut values, &mut scales, &mut sums)?;
+//! kernels.quantize(&[1.0; 64], 64, &mut token).unwrap();
+//!
+//! let mut y = [0.0; 16];
+//! kernels.ternary(&weights, &token.as_ref(), None, 0..16, &mut y)?;
+//! assert!(y.iter().all(|y| (y - 32.0).abs() < 1e-4));
+//! # Ok::<(), trit_core::MatrixError>(())
+//! ```
 #![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+mod arch;
+mod cpu;
+mod float;
+mod kernels;
+mod ops;
+pub mod parallel;
+pub mod registry;
+
+pub use cpu::{Cpu, Level};
+pub use float::attention::scratch_len as attention_scratch_len;
+pub use kernels::Kernels;

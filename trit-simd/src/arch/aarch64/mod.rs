@@ -1,0 +1,5 @@
+//! 64-bit ARM.
+
+mod neon;
+
+pub(crate) use neon::Neon;

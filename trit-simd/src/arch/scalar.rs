@@ -1,0 +1,44 @@
+//! Plain Rust for any target.
+
+use trit_core::layout::{PLANE, TILE_BYTES};
+use trit_core::{Layout, TILE_ROWS};
+
+use super::Isa;
+
+/// Token of the target's baseline, which every CPU has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scalar;
+
+impl Isa for Scalar {
+    const TOKENS: usize = 4;
+
+    #[inline(always)]
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
+    #[inline(always)]
+    fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
+        let mut sums = [[0; TILE_ROWS]; M];
+        for (tile, bytes) in tiles.chunks_exact(TILE_BYTES).enumerate() {
+            for p in 0..Layout::T4.planes() {
+                let at = (tile * Layout::T4.planes() + p) * PLANE;
+                for (sums, q) in sums.iter_mut().zip(q) {
+                    let q = &q[at..at + PLANE];
+                    for (sum, bytes) in sums.iter_mut().zip(bytes.chunks_exact(PLANE)) {
+                        for (&byte, &q) in bytes.iter().zip(q) {
+                            // |Σ| ≤ 3·128·2²⁰ < 2²⁹.
+                            *sum += i32::from(Layout::T4.code(byte, p)) * i32::from(q);
+                        }
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M] {
+        q.map(|q| w.map(|w| w.iter().zip(q).map(|(&w, &q)| i32::from(w) * i32::from(q)).sum()))
+    }
+}
