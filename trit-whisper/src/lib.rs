@@ -1,2 +1,61 @@
-//! Whisper with ternary weights on small CPUs.
+//! Whisper with ternary weights on small CPUs: log-mel, encoder, decoder, Whisper's decoding rules,
+//! segments with timestamps.
+//!
+//! Inference is `no_std` and allocates nothing: a [`Model`] reads a `.trit` file where it lies, and
+//! a [`Transcriber`] works in one arena whose size [`MemoryPlan`] tells beforehand.
+//!
+//! ```
+//! use trit_simd::{Cpu, Kernels, parallel::Sequential};
+//! use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, embedded};
+//!
+//! let model = Model::parse(embedded::model())?;
+//! let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
+//! let kernels = Kernels::new(&Cpu::detect());
+//! let mut transcriber =
+//!     Transcriber::new(&model, kernels, &Sequential, &mut arena, Options::default())?;
+//!
+//! let silence = [0.0; 16_000];
+//! let mut segments = 0;
+//! transcriber.transcribe(&silence, &mut |event| {
+//!     if let Event::Segment(_) = event {
+//!         segments += 1;
+//!     }
+//! })?;
+//! assert_eq!(segments, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![cfg_attr(not(feature = "std"), no_std)]
+#![deny(unsafe_code)]
+
+mod arena;
+mod config;
+mod decode;
+mod decoder;
+pub mod embedded;
+mod encoder;
+mod error;
+mod linear;
+mod mel;
+mod model;
+mod plan;
+mod tokens;
+mod transcribe;
+
+#[cfg(feature = "std")]
+pub mod audio;
+#[cfg(feature = "std")]
+pub mod mmap;
+#[cfg(feature = "std")]
+pub mod output;
+#[cfg(feature = "std")]
+pub mod threads;
+
+pub use config::Config;
+pub use error::{Error, ModelError};
+pub use model::Model;
+pub use plan::MemoryPlan;
+pub use tokens::TokenTable;
+pub use transcribe::{Event, Options, Segment, Summary, Transcriber};
+
+/// Samples per second of the audio that models take.
+pub const SAMPLE_RATE: usize = 16_000;

@@ -1,0 +1,40 @@
+//! Carves buffers out of one block of memory.
+
+use bytemuck::Pod;
+
+/// Every buffer starts at a multiple of this.
+pub(crate) const ALIGNMENT: usize = 64;
+
+/// Bytes of a buffer of `count` elements, alignment included.
+pub(crate) const fn size<T>(count: usize) -> usize {
+    (count * size_of::<T>()).next_multiple_of(ALIGNMENT)
+}
+
+/// Memory that has not been given out yet.
+pub(crate) struct Arena<'a> {
+    rest: &'a mut [u8],
+}
+
+impl<'a> Arena<'a> {
+    /// All of `memory` from its first aligned byte on.
+    pub(crate) fn new(memory: &'a mut [u8]) -> Self {
+        let skip = memory.as_ptr().align_offset(ALIGNMENT).min(memory.len());
+        Self { rest: &mut memory[skip..] }
+    }
+
+    /// Bytes left.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// The next buffer, of `count` elements; `None` when there is too little left.
+    pub(crate) fn take<T: Pod>(&mut self, count: usize) -> Option<&'a mut [T]> {
+        let bytes = size::<T>(count);
+        if bytes > self.rest.len() {
+            return None;
+        }
+        let (taken, rest) = core::mem::take(&mut self.rest).split_at_mut(bytes);
+        self.rest = rest;
+        bytemuck::try_cast_slice_mut(&mut taken[..count * size_of::<T>()]).ok()
+    }
+}

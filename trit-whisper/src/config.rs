@@ -1,0 +1,185 @@
+//! A model's configuration: the entry `whisper.config`, 32 little-endian u32.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::error::ModelError;
+
+/// Dimensions, token ids and thresholds; names as in Whisper.
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Config {
+    /// Mel bands: 80, or 128 for large-v3.
+    pub n_mels: u32,
+    /// Encoder positions; a window has twice as many mel frames of 10 ms.
+    pub n_audio_ctx: u32,
+    /// Width of the encoder.
+    pub n_audio_state: u32,
+    /// Heads of the encoder.
+    pub n_audio_head: u32,
+    /// Blocks of the encoder.
+    pub n_audio_layer: u32,
+    /// Tokens, timestamps included.
+    pub n_vocab: u32,
+    /// Decoder positions.
+    pub n_text_ctx: u32,
+    /// Width of the decoder, equal to the encoder's.
+    pub n_text_state: u32,
+    /// Heads of the decoder.
+    pub n_text_head: u32,
+    /// Blocks of the decoder.
+    pub n_text_layer: u32,
+    /// `<|endoftext|>`; text tokens are below it.
+    pub eot: u32,
+    /// `<|startoftranscript|>`.
+    pub sot: u32,
+    /// First language token, or [`Config::NO_LANGUAGES`] for a model of one language.
+    pub language_first: u32,
+    /// Number of languages.
+    pub n_languages: u32,
+    /// `<|translate|>`.
+    pub translate: u32,
+    /// `<|transcribe|>`.
+    pub transcribe: u32,
+    /// `<|startoflm|>`.
+    pub sot_lm: u32,
+    /// `<|startofprev|>`.
+    pub sot_prev: u32,
+    /// `<|nospeech|>`.
+    pub no_speech: u32,
+    /// `<|notimestamps|>`.
+    pub no_timestamps: u32,
+    /// `<|0.00|>`; all ids from here on are timestamps.
+    pub timestamp_first: u32,
+    /// Samples between two timestamps: 320 in Whisper.
+    pub timestamp_step: u32,
+    /// A window whose no-speech probability is above this may be skipped.
+    pub no_speech_threshold: f32,
+    /// 1: skip only if the mean log probability is also below −1, as Whisper does. 0: skip.
+    pub no_speech_needs_low_logprob: u32,
+    /// Latest timestamp a window may begin with, in steps: 50 in Whisper.
+    pub max_initial_timestamp: u32,
+    /// Zero.
+    pub reserved: [u32; 7],
+}
+
+const _: () = assert!(size_of::<Config>() == 128);
+
+impl Config {
+    /// [`language_first`](Self::language_first) of a model of one language.
+    pub const NO_LANGUAGES: u32 = u32::MAX;
+
+    /// Most blocks an encoder or decoder may have.
+    pub const MAX_LAYERS: usize = 48;
+
+    /// Reads and checks the bytes of `whisper.config`.
+    ///
+    /// # Errors
+    /// A length other than 128, or the first field with a value it cannot have.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
+        let config: Self = bytemuck::try_pod_read_unaligned(bytes)
+            .map_err(|_| ModelError::ConfigLength(bytes.len()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The bytes of `whisper.config`.
+    pub fn bytes(&self) -> &[u8] {
+        bytemuck::bytes_of(self)
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        let check = |field, found: u32, valid: bool, expected| {
+            if valid { Ok(()) } else { Err(ModelError::Config { field, found, expected }) }
+        };
+        let within = |field, found: u32, least, most, expected| {
+            check(field, found, (least..=most).contains(&found), expected)
+        };
+        within("n_mels", self.n_mels, 1, 256, "1 to 256")?;
+        within("n_audio_ctx", self.n_audio_ctx, 1, 1 << 14, "1 to 16384")?;
+        within("n_audio_state", self.n_audio_state, 2, 8192, "2 to 8192")?;
+        let layers = Self::MAX_LAYERS as u32;
+        within("n_audio_layer", self.n_audio_layer, 1, layers, "1 to 48")?;
+        within("n_text_layer", self.n_text_layer, 1, layers, "1 to 48")?;
+        within("n_text_ctx", self.n_text_ctx, 4, 1 << 14, "4 to 16384")?;
+        within("n_vocab", self.n_vocab, 2, 1 << 20, "2 to 1048576")?;
+        let (d, same) = (self.n_text_state, self.n_text_state == self.n_audio_state);
+        check("n_text_state", d, same, "n_audio_state")?;
+        for (field, heads) in
+            [("n_audio_head", self.n_audio_head), ("n_text_head", self.n_text_head)]
+        {
+            let divides = heads > 0 && d.is_multiple_of(heads);
+            check(field, heads, divides, "a divisor of the width")?;
+        }
+        let vocabulary = self.n_vocab;
+        for (field, id) in [
+            ("eot", self.eot),
+            ("sot", self.sot),
+            ("translate", self.translate),
+            ("transcribe", self.transcribe),
+            ("sot_lm", self.sot_lm),
+            ("sot_prev", self.sot_prev),
+            ("no_speech", self.no_speech),
+            ("no_timestamps", self.no_timestamps),
+            ("timestamp_first", self.timestamp_first),
+        ] {
+            check(field, id, id < vocabulary, "a token id below n_vocab")?;
+            let special = field == "timestamp_first" || id < self.timestamp_first;
+            check(field, id, special && id >= self.eot, "a special token's id")?;
+        }
+        if self.language_first != Self::NO_LANGUAGES {
+            let end = self.language_first.checked_add(self.n_languages);
+            let inside = end.is_some_and(|end| end <= self.timestamp_first);
+            let valid = inside && self.language_first > self.eot && self.n_languages > 0;
+            check("language_first", self.language_first, valid, "ids of special tokens")?;
+        }
+        within("timestamp_step", self.timestamp_step, 1, 1 << 20, "1 to 1048576 samples")?;
+        let threshold = self.no_speech_threshold;
+        check(
+            "no_speech_threshold",
+            threshold.to_bits(),
+            threshold.is_finite(),
+            "a finite number",
+        )?;
+        check("reserved", 1, self.reserved == [0; 7], "zeros")
+    }
+
+    /// Width of encoder and decoder.
+    pub const fn state(&self) -> usize {
+        self.n_audio_state as usize
+    }
+
+    /// Encoder positions.
+    pub const fn audio_ctx(&self) -> usize {
+        self.n_audio_ctx as usize
+    }
+
+    /// Mel frames of a window.
+    pub const fn frames(&self) -> usize {
+        2 * self.audio_ctx()
+    }
+
+    /// Samples of a window.
+    pub const fn window(&self) -> usize {
+        self.frames() * crate::mel::HOP
+    }
+
+    /// Decoder positions.
+    pub const fn text_ctx(&self) -> usize {
+        self.n_text_ctx as usize
+    }
+
+    /// Most tokens decoded for one window, as in Whisper half of the decoder's positions.
+    pub const fn sample_len(&self) -> usize {
+        self.text_ctx() / 2
+    }
+
+    /// Tokens.
+    pub const fn vocab(&self) -> usize {
+        self.n_vocab as usize
+    }
+
+    /// Whether the model knows more than one language.
+    pub const fn is_multilingual(&self) -> bool {
+        self.language_first != Self::NO_LANGUAGES
+    }
+}

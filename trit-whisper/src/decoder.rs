@@ -1,0 +1,170 @@
+//! The decoder: one token at a time, with caches of keys and values.
+
+use heapless::Vec;
+
+use crate::arena::Arena;
+use crate::config::Config;
+use crate::encoder::{CHUNK, Scratch, attend, mlp, norm, project, transpose};
+use crate::error::Error;
+use crate::linear::{Acts, Compute, any_integer, linear, product};
+use crate::model::Model;
+
+/// Keys, transposed `[d, positions]`, and values `[positions, d]` of one block.
+struct Cache<'a> {
+    keys_t: &'a mut [f32],
+    values: &'a mut [f32],
+}
+
+impl<'a> Cache<'a> {
+    fn new(positions: usize, d: usize, arena: &mut Arena<'a>) -> Option<Self> {
+        Some(Self { keys_t: arena.take(positions * d)?, values: arena.take(positions * d)? })
+    }
+}
+
+type Caches<'a> = Vec<Cache<'a>, { Config::MAX_LAYERS }>;
+
+/// The decoder's caches and logits.
+pub(crate) struct Decoder<'a> {
+    cross: Caches<'a>,
+    own: Caches<'a>,
+    /// Tokens in the caches.
+    position: usize,
+    logits: &'a mut [f32],
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(config: &Config, arena: &mut Arena<'a>) -> Option<Self> {
+        let d = config.state();
+        let mut caches = |positions| {
+            let mut caches = Caches::new();
+            for _ in 0..config.n_text_layer {
+                caches.push(Cache::new(positions, d, arena)?).ok()?;
+            }
+            Some(caches)
+        };
+        let (cross, own) = (caches(config.audio_ctx())?, caches(config.text_ctx())?);
+        Some(Self { cross, own, position: 0, logits: arena.take(config.vocab())? })
+    }
+
+    /// Logits of the token that follows the last one fed.
+    pub(crate) fn logits(&mut self) -> &mut [f32] {
+        self.logits
+    }
+
+    /// Takes new audio `[ctx, d]` and forgets all tokens.
+    pub(crate) fn start(
+        &mut self,
+        compute: &Compute<'_>,
+        model: &Model<'_>,
+        audio: &[f32],
+        scratch: &mut Scratch<'_>,
+    ) -> Result<(), Error> {
+        let config = model.config();
+        let (d, ctx) = (config.state(), config.audio_ctx());
+        self.position = 0;
+        for (block, cache) in model.decoder.iter().zip(&mut self.cross) {
+            let Some((_, attn)) = &block.cross else { continue };
+            let integer = any_integer(model, &[attn.key, attn.value])?;
+            for (chunk, (audio, values)) in
+                audio.chunks(CHUNK * d).zip(cache.values.chunks_mut(CHUNK * d)).enumerate()
+            {
+                let tokens = audio.len() / d;
+                let acts = Acts::new(compute, audio, d, tokens, d, integer, &mut scratch.quant)?;
+                let keys = &mut scratch.mixed[..audio.len()];
+                linear(compute, model, attn.key, &acts, keys)?;
+                transpose(keys, d, chunk * CHUNK, ctx, cache.keys_t);
+                linear(compute, model, attn.value, &acts, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another token fits.
+    pub(crate) fn has_room(&self, model: &Model<'_>) -> bool {
+        self.position < model.config().text_ctx()
+    }
+
+    /// Forgets all tokens and keeps the audio.
+    pub(crate) fn rewind(&mut self) {
+        self.position = 0;
+    }
+
+    /// Feeds one token and computes the logits of the next.
+    ///
+    /// `token` is a valid id and [`has_room`](Self::has_room) is true.
+    pub(crate) fn step(
+        &mut self,
+        compute: &Compute<'_>,
+        model: &Model<'_>,
+        token: u32,
+        scratch: &mut Scratch<'_>,
+    ) -> Result<(), Error> {
+        let config = model.config();
+        let (d, heads) = (config.state(), config.n_text_head as usize);
+        let (text_ctx, audio_ctx) = (config.text_ctx(), config.audio_ctx());
+        let position = self.position;
+        // The residual stream takes the second row of `normed`, which chunks of one token leave
+        // free.
+        let (normed, x) = scratch.normed.split_at_mut(d);
+        let x = &mut x[..d];
+        let embedding = model.embedding()?;
+        embedding.copy_row(token as usize, x);
+        model.text_positions()?.copy_row(position, normed);
+        compute.kernels.add(x, normed)?;
+
+        for ((block, own), cross) in model.decoder.iter().zip(&mut self.own).zip(&self.cross) {
+            let attn = &block.attn;
+            norm(compute, model, block.attn_ln, x, normed)?;
+            let integer = any_integer(model, &[attn.query, attn.key, attn.value])?;
+            let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
+            let key = &mut scratch.mixed[..d];
+            linear(compute, model, attn.key, &acts, key)?;
+            transpose(key, d, position, text_ctx, own.keys_t);
+            let value = &mut own.values[position * d..][..d];
+            linear(compute, model, attn.value, &acts, value)?;
+            let query = &mut scratch.wide[..d];
+            linear(compute, model, attn.query, &acts, query)?;
+            let mixed = &mut scratch.mixed[..d];
+            let seen = position + 1;
+            let (keys, values) = (&*own.keys_t, &*own.values);
+            attend(compute, query, keys, text_ctx, values, heads, d, seen, scratch.scores, mixed)?;
+            project(compute, model, attn.out, mixed, d, &mut scratch.quant, normed, x)?;
+
+            if let Some((cross_ln, attn)) = &block.cross {
+                norm(compute, model, *cross_ln, x, normed)?;
+                let integer = any_integer(model, &[attn.query])?;
+                let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
+                let query = &mut scratch.wide[..d];
+                linear(compute, model, attn.query, &acts, query)?;
+                let mixed = &mut scratch.mixed[..d];
+                let (keys, values) = (&*cross.keys_t, &*cross.values);
+                attend(
+                    compute,
+                    query,
+                    keys,
+                    audio_ctx,
+                    values,
+                    heads,
+                    d,
+                    audio_ctx,
+                    scratch.scores,
+                    mixed,
+                )?;
+                project(compute, model, attn.out, mixed, d, &mut scratch.quant, normed, x)?;
+            }
+
+            mlp(compute, model, block, x, normed, scratch.wide, &mut scratch.quant)?;
+        }
+        self.position += 1;
+
+        norm(compute, model, model.ln, x, normed)?;
+        let integer = embedding.is_integer();
+        let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
+        product(compute, &embedding, None, &acts, self.logits)?;
+        if self.logits.iter().all(|logit| logit.is_finite()) {
+            Ok(())
+        } else {
+            Err(Error::NonFinite)
+        }
+    }
+}

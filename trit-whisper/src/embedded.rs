@@ -1,0 +1,13 @@
+//! The model that comes with the crate: 35 spoken English words.
+
+/// Bytes at an alignment that a container can be read in place from.
+#[repr(align(64))]
+struct Aligned<T: ?Sized>(T);
+
+static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!("../models/words.trit"));
+
+/// The bytes of the embedded model, for [`Model::parse`](crate::Model::parse). `models/words.md`
+/// says what it knows, how it was trained and how well it does.
+pub fn model() -> &'static [u8] {
+    &MODEL.0
+}

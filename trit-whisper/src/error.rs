@@ -1,0 +1,143 @@
+//! What can go wrong with a model or a transcription.
+
+use core::fmt;
+
+use trit_core::container::{ContainerError, Name};
+use trit_core::{MatrixError, QuantizeError};
+
+/// Why a model was refused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file is not a sound container, or lacks an entry.
+    Container(ContainerError),
+    /// A field of the configuration has a value it cannot have.
+    Config {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: u32,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The configuration has another length than this version's.
+    ConfigLength(usize),
+    /// A tensor has another shape than the configuration asks for.
+    Shape {
+        /// The tensor.
+        name: Name,
+        /// `[rows, k]` by the configuration.
+        expected: [usize; 2],
+        /// `[rows, k]` found.
+        found: [usize; 2],
+    },
+    /// The token table is damaged.
+    Tokens(&'static str),
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container(error) => error.fmt(f),
+            Self::Config { field, found, expected } => {
+                write!(f, "whisper.config: {field} is {found}, expected {expected}")
+            }
+            Self::ConfigLength(found) => {
+                write!(f, "whisper.config has {found} bytes, expected 128")
+            }
+            Self::Shape { name, expected, found } => {
+                write!(f, "{name} has shape {found:?}, expected {expected:?}")
+            }
+            Self::Tokens(what) => write!(f, "whisper.tokens: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for ModelError {}
+
+impl From<ContainerError> for ModelError {
+    fn from(error: ContainerError) -> Self {
+        Self::Container(error)
+    }
+}
+
+/// Why a transcription failed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model is unusable.
+    Model(ModelError),
+    /// The arena is smaller than the plan.
+    Arena {
+        /// Bytes needed.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// There are no samples.
+    EmptyAudio,
+    /// A sample is NaN or infinite.
+    Sample {
+        /// Its index.
+        index: usize,
+    },
+    /// The model has no such language, or knows one language only.
+    Language([u8; 8]),
+    /// The model cannot translate.
+    Translate,
+    /// A value inside the network is NaN or infinite: the weights are unusable.
+    NonFinite,
+    /// Shapes do not fit. The model's shapes are checked when it is parsed, so this is a bug.
+    Shape(MatrixError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Model(error) => error.fmt(f),
+            Self::Arena { expected, found } => {
+                write!(f, "the arena has {found} bytes, {expected} are needed")
+            }
+            Self::EmptyAudio => f.write_str("there is no audio: no samples"),
+            Self::Sample { index } => write!(f, "sample {index} is not a finite number"),
+            Self::Language(code) => {
+                let code = core::str::from_utf8(code).unwrap_or("").trim_end_matches('\0');
+                write!(f, "the model does not know the language `{code}`")
+            }
+            Self::Translate => f.write_str("the model cannot translate"),
+            Self::NonFinite => {
+                f.write_str("the network computed a value that is not finite: damaged weights")
+            }
+            Self::Shape(error) => write!(f, "shapes do not fit: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
+        Self::Model(error)
+    }
+}
+
+impl From<ContainerError> for Error {
+    fn from(error: ContainerError) -> Self {
+        Self::Model(error.into())
+    }
+}
+
+impl From<MatrixError> for Error {
+    fn from(error: MatrixError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+impl From<QuantizeError> for Error {
+    fn from(error: QuantizeError) -> Self {
+        match error {
+            QuantizeError::NonFinite { .. } => Self::NonFinite,
+            QuantizeError::Shape(error) => Self::Shape(error),
+        }
+    }
+}

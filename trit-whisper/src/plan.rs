@@ -1,0 +1,62 @@
+//! How much memory a transcription takes, before it begins.
+
+use trit_core::reference::{FFT_SIZE, LANES};
+use trit_simd::attention_scratch_len;
+
+use crate::arena::{ALIGNMENT, size};
+use crate::config::Config;
+use crate::encoder::CHUNK;
+use crate::linear::QuantBuffers;
+
+/// Bytes of each part of the arena; weights are read where they lie and are not part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// Log-mel of a window.
+    pub mel: usize,
+    /// Residual stream, keys and values of the encoder.
+    pub encoder: usize,
+    /// Keys and values of the audio for every decoder block.
+    pub cross_cache: usize,
+    /// Keys and values of the tokens for every decoder block.
+    pub self_cache: usize,
+    /// Logits and tokens.
+    pub decoding: usize,
+    /// Buffers of one chunk of tokens, shared by encoder and decoder.
+    pub scratch: usize,
+}
+
+impl MemoryPlan {
+    /// The plan for a model of this configuration on one thread.
+    pub fn new(config: &Config) -> Self {
+        Self::with_threads(config, 1)
+    }
+
+    /// The plan for `threads` threads, each of which needs scratch of its own for attention.
+    pub fn with_threads(config: &Config, threads: usize) -> Self {
+        let (d, mels) = (config.state(), config.n_mels as usize);
+        let (ctx, text_ctx) = (config.audio_ctx(), config.text_ctx());
+        let layers = config.n_text_layer as usize;
+        let widest = (4 * d).max(3 * mels);
+        Self {
+            mel: size::<f32>((config.frames() + 2) * mels)
+                + size::<[f32; LANES]>(FFT_SIZE)
+                + size::<[f32; LANES]>(mels),
+            encoder: size::<f32>(ctx * d) + size::<f32>((config.frames() + 2) * d),
+            cross_cache: layers * 2 * size::<f32>(ctx * d),
+            self_cache: layers * 2 * size::<f32>(text_ctx * d),
+            decoding: size::<f32>(config.vocab())
+                + size::<u32>(text_ctx)
+                + size::<u32>(config.vocab().div_ceil(32)),
+            scratch: 2 * size::<f32>(CHUNK * d)
+                + size::<f32>(CHUNK * 4 * d)
+                + size::<f32>(threads.max(1) * attention_scratch_len(ctx.max(text_ctx)))
+                + QuantBuffers::bytes(CHUNK, widest),
+        }
+    }
+
+    /// Bytes of the whole arena, with what aligning its start may cost.
+    pub fn total(&self) -> usize {
+        let Self { mel, encoder, cross_cache, self_cache, decoding, scratch } = self;
+        mel + encoder + cross_cache + self_cache + decoding + scratch + ALIGNMENT
+    }
+}
