@@ -16,6 +16,12 @@ pub(crate) struct Compute<'c> {
     pub(crate) join: &'c dyn Join,
 }
 
+/// Work on the tokens of a range: their outputs, and scratch.
+type TokenWork<'w> = dyn Fn(Range<usize>, &mut [f32], &mut [f32]) -> Result<(), Error> + Sync + 'w;
+
+/// Work on the rows of a range: their outputs.
+type RowWork<'w> = dyn Fn(Range<usize>, &mut [f32]) -> Result<(), Error> + Sync + 'w;
+
 /// Runs `work` over `range`, cut into `parts` pieces that may run at once. `y` has `width` values
 /// for each index and `scratch` as many equal shares as there are parts.
 pub(crate) fn split(
@@ -25,7 +31,7 @@ pub(crate) fn split(
     width: usize,
     y: &mut [f32],
     scratch: &mut [f32],
-    work: &(dyn Fn(Range<usize>, &mut [f32], &mut [f32]) -> Result<(), Error> + Sync),
+    work: &TokenWork<'_>,
 ) -> Result<(), Error> {
     if parts <= 1 || range.len() <= 1 {
         return if range.is_empty() { Ok(()) } else { work(range, y, scratch) };
@@ -156,7 +162,7 @@ fn split_rows(
     parts: usize,
     range: Range<usize>,
     y: &mut [f32],
-    work: &(dyn Fn(Range<usize>, &mut [f32]) -> Result<(), Error> + Sync),
+    work: &RowWork<'_>,
 ) -> Result<(), Error> {
     let left = parts / 2;
     let cut = range.len() * left / parts.max(1) / trit_core::TILE_ROWS * trit_core::TILE_ROWS;

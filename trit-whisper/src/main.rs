@@ -1,3 +1,9 @@
-//! The command-line program.
+//! The command-line program `trit-whisper`.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -29,15 +29,6 @@ impl Weights<'_> {
         }
     }
 
-    pub(crate) fn k(&self) -> usize {
-        match self {
-            Self::Ternary(w) => w.k(),
-            Self::Int8(w) => w.k(),
-            Self::F32(w) => w.k(),
-            Self::F16(w) => w.k(),
-        }
-    }
-
     /// Whether activations must be quantised for it.
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self, Self::Ternary(_) | Self::Int8(_))

@@ -1,0 +1,80 @@
+//! `trit-whisper bench`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use trit_simd::parallel::Join;
+use trit_simd::{Cpu, Kernels};
+use trit_whisper::threads::Threads;
+use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
+
+use super::{Failure, ModelBytes, machine};
+
+/// Arguments of `bench`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A `.trit` model; without it, the embedded model
+    model: Option<PathBuf>,
+    /// Threads; 0 means one for each core
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threads: usize,
+    /// How often each part is timed
+    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+}
+
+/// Tokens decoded in one run.
+const TOKENS: usize = 16;
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let bytes = ModelBytes::open(arguments.model.as_deref())?;
+    let model = bytes.model()?;
+    let threads = Threads::new(arguments.threads)
+        .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
+    let kernels = Kernels::new(&Cpu::detect());
+    let config = *model.config();
+    let timed = threads.install(|| -> Result<_, Error> {
+        let mut arena = vec![0; MemoryPlan::with_threads(&config, threads.threads()).total()];
+        let options = Options::default();
+        let mut transcriber = Transcriber::new(&model, kernels, &threads, &mut arena, options)?;
+        // A window of something like speech: a chirp with pauses.
+        let samples: Vec<f32> = (0..config.window())
+            .map(|n| {
+                let t = n as f32 / SAMPLE_RATE as f32;
+                (t * (600.0 + 300.0 * t)).sin() * 0.3 * (t * 9.0).sin().max(0.0)
+            })
+            .collect();
+        let (mut encode, mut decode) = (Vec::new(), Vec::new());
+        for _ in 0..arguments.runs {
+            let start = Instant::now();
+            transcriber.encode(&samples)?;
+            encode.push(start.elapsed().as_secs_f64());
+            let start = Instant::now();
+            let mut count = 0;
+            while count < TOKENS && transcriber.feed(config.sot)?.is_some() {
+                count += 1;
+            }
+            decode.push(start.elapsed().as_secs_f64() / count as f64);
+        }
+        Ok((median(encode), median(decode)))
+    });
+    let (encode, decode) =
+        timed.map_err(|error| Failure::Model(format!("{}: {error}", bytes.name())))?;
+    let window = config.window() as f64 / SAMPLE_RATE as f64;
+    println!("model               {}", bytes.name());
+    println!("threads             {}", threads.threads());
+    println!(
+        "encode {window:>4.1} s window {:>9.2} ms   (log-mel and cross-attention keys included)",
+        encode * 1e3
+    );
+    println!("decode one token    {:>9.3} ms", decode * 1e3);
+    println!("peak memory         {:>9}", machine::peak_memory());
+    println!("ternary kernel      {}", kernels.names()[0]);
+    println!("medians of {} runs", arguments.runs);
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! `trit-whisper info`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use trit_core::container::ScaleKind;
+use trit_simd::{Cpu, Kernels};
+use trit_whisper::{MemoryPlan, Model, SAMPLE_RATE};
+
+use super::{Failure, ModelBytes};
+
+/// Arguments of `info`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A `.trit` model; without it, the embedded model
+    model: Option<PathBuf>,
+    /// Threads to plan memory for
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threads: usize,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let bytes = ModelBytes::open(arguments.model.as_deref())?;
+    let model = bytes.model()?;
+    let text = describe(&bytes.name(), &model, arguments.threads);
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::Output(format!("standard output: {error}")))
+}
+
+fn mib(bytes: usize) -> f64 {
+    bytes as f64 / (1 << 20) as f64
+}
+
+fn describe(name: &str, model: &Model<'_>, threads: usize) -> String {
+    let c = model.config();
+    let mut text = format!("model         {name}\n");
+    for (label, entry) in [
+        ("name          ", "meta.name"),
+        ("description   ", "meta.description"),
+        ("licence       ", "meta.license"),
+    ] {
+        if let Some(value) = model.text(entry) {
+            text += &format!("{label}{value}\n");
+        }
+    }
+    text += &format!(
+        "encoder       {} blocks, {} heads, width {}, {} positions ({:.1} s), {} mels\n\
+         decoder       {} blocks, {} heads, {} positions, {} tokens, {}\n\n",
+        c.n_audio_layer,
+        c.n_audio_head,
+        c.n_audio_state,
+        c.n_audio_ctx,
+        c.window() as f64 / SAMPLE_RATE as f64,
+        c.n_mels,
+        c.n_text_layer,
+        c.n_text_head,
+        c.n_text_ctx,
+        c.n_vocab,
+        if c.is_multilingual() {
+            format!("{} languages", c.n_languages)
+        } else {
+            "one language".into()
+        },
+    );
+
+    text += &format!(
+        "{:44}{:>6}{:>18}{:>12}{:>12}\n",
+        "tensor", "type", "shape", "scales", "bits each"
+    );
+    let (mut stored, mut elements) = (0, 0);
+    for entry in model.container().entries() {
+        let form = entry.form();
+        let count = form.elements().unwrap_or(0);
+        let bits = entry.stored_len() as f64 * 8.0 / count as f64;
+        let scales = match form.scales {
+            ScaleKind::None => String::new(),
+            ScaleKind::Tensor => "tensor".into(),
+            ScaleKind::Row => "row".into(),
+            ScaleKind::Group(size) => format!("group {}", size.inputs()),
+        };
+        let shape = form.dimensions().iter().map(u32::to_string).collect::<Vec<_>>().join("×");
+        let (entry_name, dtype) = (entry.name(), form.dtype.name());
+        text += &format!("{entry_name:44}{dtype:>6}{shape:>18}{scales:>12}{bits:>12.2}\n");
+        if entry_name.contains('.')
+            && !entry_name.starts_with("whisper.")
+            && !entry_name.starts_with("meta.")
+        {
+            stored += entry.stored_len();
+            elements += count;
+        }
+    }
+    text += &format!(
+        "\n{} numbers in {:.2} MiB, {:.2} bits each; the file has {:.2} MiB\n\n",
+        elements,
+        mib(stored),
+        stored as f64 * 8.0 / elements.max(1) as f64,
+        mib(model.container().file_len()),
+    );
+
+    let plan = MemoryPlan::with_threads(c, threads);
+    text += &format!("memory besides the weights, {threads} threads\n");
+    for (label, part) in [
+        ("log-mel", plan.mel),
+        ("encoder", plan.encoder),
+        ("cross-attention cache", plan.cross_cache),
+        ("self-attention cache", plan.self_cache),
+        ("decoding", plan.decoding),
+        ("scratch", plan.scratch),
+        ("arena in all", plan.total()),
+    ] {
+        text += &format!("  {label:24}{part:>14} bytes {:>9.2} MiB\n", mib(part));
+    }
+
+    text += "\nkernels on this CPU\n";
+    for name in Kernels::new(&Cpu::detect()).names() {
+        text += &format!("  {name}\n");
+    }
+    text
+}
