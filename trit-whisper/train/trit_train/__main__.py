@@ -36,11 +36,13 @@ def main() -> None:
         model = train.new_model(Config(n_vocab=VOCAB))
         train.fit(model, bank, clips, plan, start, arguments.seed, report=say)
         return
-    # Both second stages see the same utterances in the same order.
+    # Both second stages start from the same weights and see the same utterances in the same order;
+    # the ternary one also learns from the float model it started as.
     plan = train.Plan(steps=arguments.steps or 4000, rate=5e-4, curriculum=False, distil=0.5)
-    model, teacher = train.restore(start), train.restore(start)
+    model, teacher = train.restore(start), None
     if arguments.stage == "ternary":
         model.set_mode("ternary")
+        teacher = train.restore(start)
     train.fit(model, bank, clips, plan, arguments.work / f"{arguments.stage}.pt",
               arguments.seed + 1, teacher, report=say)
 

@@ -52,7 +52,7 @@ class Batches(IterableDataset):
             most = 1 if p < 0.06 else 2 if p < 0.12 else 4 if p < 0.25 else 8
             strength = 0.75 * min(max(p - 0.04, 0.0) / 0.3, 1.0)
             # The runtime always pads to the whole window; late training sees mostly that.
-            full = mixer.rng.random() < (0.0 if p < 0.3 else 0.25 if p < 0.7 else 0.6)
+            full = mixer.rng.random() < (0.0 if p < 0.3 else 0.25 if p < 0.7 else 0.4)
             yield collate([mixer.draw(most, strength) for _ in range(self.plan.batch)], full, mixer.rng)
 
 
