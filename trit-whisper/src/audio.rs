@@ -7,10 +7,11 @@ use std::path::Path;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler};
-use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::codecs::audio::well_known as codecs;
+use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 
@@ -18,6 +19,13 @@ use crate::SAMPLE_RATE;
 
 /// Longest audio that is read, so that a small hostile file cannot fill the memory: 12 hours.
 const MAX_SAMPLES: usize = 12 * 3600 * SAMPLE_RATE;
+
+/// Most bytes kept of a stream that has to be read to its end before it can be decoded: 1 GiB.
+const MAX_KEPT: u64 = 1 << 30;
+
+/// Largest sample taken. Float files may exceed −1..1, and the log-mel does not mind; the square of
+/// a larger number, summed over a frame, could leave the range of f32.
+const LOUDEST: f32 = 1e12;
 
 /// Sample rates that are taken; what lies outside is a damaged header.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
@@ -32,14 +40,16 @@ pub enum AudioError {
     NotAudio,
     /// The container is known, but has no audio in it.
     NoTrack,
-    /// The audio's codec is not supported.
+    /// There is no decoder for the audio's codec.
     Codec(&'static str),
+    /// The file is of a known kind, but damaged before the first sample.
+    Damaged(String),
     /// The audio has no samples.
     Empty,
     /// The header states a sample rate that cannot be right.
     Rate(u32),
-    /// A sample is NaN or infinite.
-    NonFinite {
+    /// A sample is NaN, infinite or beyond any loudness.
+    Sample {
         /// Its index, at the file's own rate.
         index: usize,
     },
@@ -55,11 +65,12 @@ impl fmt::Display for AudioError {
             Self::Io(error) => error.fmt(f),
             Self::NotAudio => f.write_str("not an audio file of a known kind"),
             Self::NoTrack => f.write_str("the file has no audio track"),
-            Self::Codec(what) => write!(f, "unsupported audio codec: {what}"),
+            Self::Codec(name) => write!(f, "there is no decoder for {name}"),
+            Self::Damaged(what) => write!(f, "damaged audio file: {what}"),
             Self::Empty => f.write_str("the audio is empty"),
             Self::Rate(rate) => write!(f, "a sample rate of {rate} Hz cannot be right"),
-            Self::NonFinite { index } => {
-                write!(f, "sample {index} is NaN or infinite")
+            Self::Sample { index } => {
+                write!(f, "sample {index} is NaN, infinite or absurdly large")
             }
             Self::TooLong => f.write_str("the audio is longer than 12 hours"),
             Self::Resample(rate) => write!(f, "cannot resample from {rate} Hz"),
@@ -67,7 +78,14 @@ impl fmt::Display for AudioError {
     }
 }
 
-impl std::error::Error for AudioError {}
+impl std::error::Error for AudioError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// Samples, and what was wrong with the rest.
 #[derive(Debug)]
@@ -78,28 +96,45 @@ pub struct Audio {
     pub warning: Option<String>,
 }
 
-/// Reads the audio file at `path`.
+/// Reads the audio file at `path`. The samples take 64 kB for each second of audio.
 ///
 /// # Errors
 /// A file that cannot be read, or holds no usable audio.
 pub fn read_file(path: &Path) -> Result<Audio, AudioError> {
-    let file = File::open(path).map_err(AudioError::Io)?;
-    if file.metadata().map_err(AudioError::Io)?.is_dir() {
+    let mut file = File::open(path).map_err(AudioError::Io)?;
+    let metadata = file.metadata().map_err(AudioError::Io)?;
+    if metadata.is_dir() {
         return Err(AudioError::Io(io::Error::new(io::ErrorKind::IsADirectory, "is a directory")));
+    }
+    if !metadata.is_file() {
+        return read_stream(file);
     }
     let mut hint = Hint::new();
     if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
         hint.with_extension(extension);
     }
-    decode(Box::new(file), &hint)
+    let head = Head::read(&mut file)?;
+    file.rewind().map_err(AudioError::Io)?;
+    decode(Box::new(file), &hint, &head)
 }
 
 /// Reads audio from a stream that cannot seek, such as standard input.
 ///
 /// # Errors
 /// As [`read_file`].
-pub fn read_stream(stream: impl Read + Send + Sync + 'static) -> Result<Audio, AudioError> {
-    decode(Box::new(ReadOnlySource::new(stream)), &Hint::new())
+pub fn read_stream(mut stream: impl Read + Send + Sync + 'static) -> Result<Audio, AudioError> {
+    let head = Head::read(&mut stream)?;
+    let whole = io::Cursor::new(head.bytes.clone()).chain(stream);
+    if head.is_mp4() {
+        // Its index may come last, so it is read to the end first.
+        let mut bytes = Vec::new();
+        whole.take(MAX_KEPT + 1).read_to_end(&mut bytes).map_err(AudioError::Io)?;
+        if bytes.len() as u64 > MAX_KEPT {
+            return Err(AudioError::TooLong);
+        }
+        return read_bytes(bytes);
+    }
+    decode(Box::new(ReadOnlySource::new(whole)), &Hint::new(), &head)
 }
 
 /// Reads audio from memory.
@@ -107,113 +142,200 @@ pub fn read_stream(stream: impl Read + Send + Sync + 'static) -> Result<Audio, A
 /// # Errors
 /// As [`read_file`].
 pub fn read_bytes(bytes: Vec<u8>) -> Result<Audio, AudioError> {
-    decode(Box::new(io::Cursor::new(bytes)), &Hint::new())
+    let head = Head::read(&mut bytes.as_slice())?;
+    decode(Box::new(io::Cursor::new(bytes)), &Hint::new(), &head)
+}
+
+/// The first bytes of a file.
+struct Head {
+    bytes: Vec<u8>,
+}
+
+impl Head {
+    fn read(from: &mut impl Read) -> Result<Self, AudioError> {
+        let mut bytes = Vec::new();
+        from.by_ref().take(12).read_to_end(&mut bytes).map_err(AudioError::Io)?;
+        if bytes.is_empty() { Err(AudioError::Empty) } else { Ok(Self { bytes }) }
+    }
+
+    fn is_mp4(&self) -> bool {
+        self.bytes.get(4..8) == Some(b"ftyp")
+    }
+
+    /// Whether this is a WAV file of unstated length, as programs write into a pipe: the greatest
+    /// possible length, or nearly.
+    fn is_endless_wav(&self) -> bool {
+        let length = self.bytes.get(4..8).and_then(|length| length.try_into().ok());
+        self.bytes.starts_with(b"RIFF")
+            && length.map(u32::from_le_bytes).is_some_and(|length| length >= 0x7FFF_0000)
+    }
 }
 
 fn open_error(error: SymphoniaError) -> AudioError {
     match error {
+        SymphoniaError::Unsupported(_) => AudioError::NotAudio,
         SymphoniaError::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
             AudioError::Io(error)
         }
-        _ => AudioError::NotAudio,
+        error => AudioError::Damaged(error.to_string()),
     }
 }
 
-fn decode(source: Box<dyn MediaSource>, hint: &Hint) -> Result<Audio, AudioError> {
-    let mut source = source;
-    if source.byte_len() == Some(0) {
-        return Err(AudioError::Empty);
+/// The name of a codec that files of the known kinds may hold and that has no decoder here.
+fn codec_name(id: AudioCodecId) -> &'static str {
+    match id {
+        codecs::CODEC_ID_OPUS => "Opus audio",
+        codecs::CODEC_ID_SPEEX => "Speex audio",
+        codecs::CODEC_ID_AC3 => "AC-3 audio",
+        codecs::CODEC_ID_EAC3 => "E-AC-3 audio",
+        codecs::CODEC_ID_DCA => "DTS audio",
+        codecs::CODEC_ID_WMA => "WMA audio",
+        codecs::CODEC_ID_WAVPACK => "WavPack audio",
+        _ => "the audio's codec",
     }
-    if source.is_seekable() {
-        source.rewind().map_err(AudioError::Io)?;
-    }
+}
+
+/// The track to read, and a decoder for it.
+fn open_track(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>), AudioError> {
+    let track = format
+        .default_track(TrackType::Audio)
+        .or_else(|| format.first_track(TrackType::Audio))
+        .ok_or(AudioError::NoTrack)?;
+    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
+    let parameters = parameters.ok_or(AudioError::NoTrack)?;
+    let decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(|error| match error {
+            SymphoniaError::Unsupported(_) => AudioError::Codec(codec_name(parameters.codec)),
+            error => AudioError::Damaged(error.to_string()),
+        })?;
+    Ok((track.id, decoder))
+}
+
+fn decode(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Audio, AudioError> {
     let stream = MediaSourceStream::new(source, Default::default());
     let mut format = symphonia::default::get_probe()
         .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
         .map_err(open_error)?;
-    let track = format.default_track(TrackType::Audio).ok_or(AudioError::NoTrack)?;
-    let track_id = track.id;
-    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters.ok_or(AudioError::NoTrack)?, &AudioDecoderOptions::default())
-        .map_err(|error| match error {
-            SymphoniaError::Unsupported(what) => AudioError::Codec(what),
-            _ => AudioError::Codec("its parameters are damaged"),
-        })?;
-
-    let mut output: Option<Mono> = None;
+    let (mut track, mut decoder) = open_track(format.as_ref())?;
+    let mut mono = Mono::default();
     let mut interleaved: Vec<f32> = Vec::new();
-    let mut warning = None;
+    let mut ended = None;
+    let mut damaged = None;
     loop {
         let packet = match format.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,
+            // The next file of a chained Ogg stream.
+            Err(SymphoniaError::ResetRequired) => match open_track(format.as_ref()) {
+                Ok(next) => {
+                    (track, decoder) = next;
+                    continue;
+                }
+                Err(error) => {
+                    ended = Some(error.to_string());
+                    break;
+                }
+            },
+            Err(SymphoniaError::IoError(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof && head.is_endless_wav() =>
+            {
+                break;
+            }
             Err(error) => {
-                warning = Some(format!("the file ends early: {error}"));
+                ended = Some(error.to_string());
                 break;
             }
         };
-        if packet.track_id != track_id {
+        if packet.track_id != track {
             continue;
         }
         let decoded = match decoder.decode(&packet) {
             Ok(decoded) => decoded,
-            Err(SymphoniaError::DecodeError(what)) => {
-                warning = Some(format!("damaged audio left out: {what}"));
+            Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
+                let (count, _) = damaged.get_or_insert((0, mono.seconds()));
+                *count += 1;
                 continue;
             }
             Err(error) => {
-                warning = Some(format!("the audio ends early: {error}"));
+                ended = Some(error.to_string());
                 break;
             }
         };
-        let (rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
+        mono.set_rate(decoded.spec().rate())?;
         interleaved.clear();
         decoded.copy_to_vec_interleaved(&mut interleaved);
-        let output = match &mut output {
-            Some(output) => output,
-            None => output.insert(Mono::new(rate)?),
-        };
-        output.push(&interleaved, channels)?;
+        mono.push(&interleaved, decoded.spec().channels().count())?;
     }
-    let samples = output.ok_or(AudioError::Empty)?.finish()?;
-    if samples.is_empty() {
-        return Err(AudioError::Empty);
+    let seconds = mono.seconds();
+    let samples = mono.finish()?;
+    let damaged = damaged.map(|(count, from): (usize, f64)| {
+        format!("{count} damaged packets left out, the first at {from:.1} s")
+    });
+    let ended = ended.map(|what| format!("the file ends early, at {seconds:.1} s: {what}"));
+    let warning = match (damaged, ended) {
+        (Some(damaged), Some(ended)) => Some(format!("{damaged}; {ended}")),
+        (damaged, ended) => damaged.or(ended),
+    };
+    match (samples.is_empty(), warning) {
+        (false, warning) => Ok(Audio { samples, warning }),
+        (true, Some(warning)) => Err(AudioError::Damaged(warning)),
+        (true, None) => Err(AudioError::Empty),
     }
-    Ok(Audio { samples, warning })
 }
 
 /// Mixes channels and resamples, a block at a time.
+#[derive(Default)]
 struct Mono {
+    /// Samples at 16 kHz; before `begin` they are final.
+    samples: Vec<f32>,
+    begin: usize,
+    /// The rate of the section from `begin` on; 0 before the first.
     rate: u32,
     resampler: Option<Fft<f32>>,
     /// Mixed samples that have not been resampled yet.
     pending: Vec<f32>,
-    /// Samples taken in so far.
+    /// Samples taken into this section.
     taken: usize,
-    samples: Vec<f32>,
+    /// Samples taken in all.
+    index: usize,
 }
 
 impl Mono {
-    fn new(rate: u32) -> Result<Self, AudioError> {
+    /// Seconds of audio taken so far.
+    fn seconds(&self) -> f64 {
+        self.begin as f64 / SAMPLE_RATE as f64 + self.taken as f64 / f64::from(self.rate.max(1))
+    }
+
+    /// Makes `rate` the rate of what follows.
+    fn set_rate(&mut self, rate: u32) -> Result<(), AudioError> {
+        if rate == self.rate {
+            return Ok(());
+        }
         if !RATES.contains(&rate) {
             return Err(AudioError::Rate(rate));
         }
-        let resampler = (rate as usize != SAMPLE_RATE)
+        self.flush()?;
+        self.resampler = (rate as usize != SAMPLE_RATE)
             .then(|| Fft::new(rate as usize, SAMPLE_RATE, 4096, 1, FixedSync::Input))
             .transpose()
             .map_err(|_| AudioError::Resample(rate))?;
-        Ok(Self { rate, resampler, pending: Vec::new(), taken: 0, samples: Vec::new() })
+        self.begin = self.samples.len();
+        (self.rate, self.taken) = (rate, 0);
+        Ok(())
     }
 
     fn push(&mut self, interleaved: &[f32], channels: usize) -> Result<(), AudioError> {
-        for frame in interleaved.chunks_exact(channels.max(1)) {
+        let channels = channels.max(1);
+        for frame in interleaved.chunks_exact(channels) {
             let mixed = frame.iter().sum::<f32>() / channels as f32;
-            if !mixed.is_finite() {
-                return Err(AudioError::NonFinite { index: self.taken });
+            // Also true of NaN.
+            if !(-LOUDEST..=LOUDEST).contains(&mixed) {
+                return Err(AudioError::Sample { index: self.index });
             }
             self.pending.push(mixed);
             self.taken += 1;
+            self.index += 1;
         }
         if self.samples.len() > MAX_SAMPLES {
             return Err(AudioError::TooLong);
@@ -227,14 +349,16 @@ impl Mono {
             self.samples.append(&mut self.pending);
             return Ok(());
         };
-        let failed = |_| AudioError::Resample(self.rate);
+        let rate = self.rate;
         let mut used = 0;
         while self.pending.len() - used >= resampler.input_frames_next() {
             let input = &self.pending[used..];
             let input = InterleavedSlice::new(input, 1, input.len())
-                .map_err(|_| AudioError::Resample(self.rate))?;
+                .map_err(|_| AudioError::Resample(rate))?;
             let block = resampler.input_frames_next();
-            let output = resampler.process(&input, Some(&Indexing::new())).map_err(failed)?;
+            let output = resampler
+                .process(&input, Some(&Indexing::new()))
+                .map_err(|_| AudioError::Resample(rate))?;
             self.samples.extend(output.take_data());
             used += block;
         }
@@ -242,19 +366,23 @@ impl Mono {
         Ok(())
     }
 
-    /// The samples, as many as the input's duration, without the resampler's delay.
-    fn finish(mut self) -> Result<Vec<f32>, AudioError> {
-        let Some(resampler) = &self.resampler else { return Ok(self.samples) };
-        let delay = resampler.output_delay();
+    /// Ends the section: as many samples as its duration, without the resampler's delay.
+    fn flush(&mut self) -> Result<(), AudioError> {
+        let Some(resampler) = &self.resampler else { return Ok(()) };
+        let (delay, block) = (resampler.output_delay(), resampler.input_frames_next());
         let wanted = (self.taken as u64 * SAMPLE_RATE as u64).div_ceil(self.rate.into()) as usize;
-        while self.samples.len() < delay + wanted {
-            let block =
-                self.resampler.as_ref().map_or(1, |resampler| resampler.input_frames_next());
+        while self.samples.len() < self.begin + delay + wanted {
             self.pending.resize(self.pending.len().max(1).next_multiple_of(block), 0.0);
             self.resample()?;
         }
-        self.samples.drain(..delay);
-        self.samples.truncate(wanted);
+        self.pending.clear();
+        self.samples.drain(self.begin..self.begin + delay);
+        self.samples.truncate(self.begin + wanted);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<f32>, AudioError> {
+        self.flush()?;
         Ok(self.samples)
     }
 }

@@ -68,6 +68,36 @@ impl Config {
     /// [`language_first`](Self::language_first) of a model of one language.
     pub const NO_LANGUAGES: u32 = u32::MAX;
 
+    /// What is the same in all of OpenAI's models; everything else is zero.
+    pub const WHISPER: Self = Self {
+        n_mels: 0,
+        n_audio_ctx: 0,
+        n_audio_state: 0,
+        n_audio_head: 0,
+        n_audio_layer: 0,
+        n_vocab: 0,
+        n_text_ctx: 0,
+        n_text_state: 0,
+        n_text_head: 0,
+        n_text_layer: 0,
+        eot: 0,
+        sot: 0,
+        language_first: Self::NO_LANGUAGES,
+        n_languages: 0,
+        translate: 0,
+        transcribe: 0,
+        sot_lm: 0,
+        sot_prev: 0,
+        no_speech: 0,
+        no_timestamps: 0,
+        timestamp_first: 0,
+        timestamp_step: 320,
+        no_speech_threshold: 0.6,
+        no_speech_needs_low_logprob: 1,
+        max_initial_timestamp: 50,
+        reserved: [0; 7],
+    };
+
     /// Most blocks an encoder or decoder may have.
     pub const MAX_LAYERS: usize = 48;
 

@@ -44,6 +44,10 @@ mod transcribe;
 #[cfg(feature = "std")]
 pub mod audio;
 #[cfg(feature = "std")]
+pub mod convert;
+#[cfg(feature = "std")]
+pub mod import;
+#[cfg(feature = "std")]
 pub mod mmap;
 #[cfg(feature = "std")]
 pub mod output;

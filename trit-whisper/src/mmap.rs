@@ -17,11 +17,15 @@ impl MappedFile {
     /// Maps the file at `path`.
     ///
     /// # Errors
-    /// The file cannot be opened or mapped; an empty one cannot.
+    /// The file cannot be opened or mapped; a folder, pipe or device cannot.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+        }
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
         }
         // SAFETY: the map is read-only and private to this process. Changing the file while it is
         // mapped is outside what any program can guard against; every value read from it is a

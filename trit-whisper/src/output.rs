@@ -21,20 +21,6 @@ pub struct Line {
     pub no_speech_prob: f32,
 }
 
-impl From<&Segment<'_>> for Line {
-    fn from(segment: &Segment<'_>) -> Self {
-        let bytes: Vec<u8> = segment.text().flatten().copied().collect();
-        Self {
-            start: segment.start as f64 / SAMPLE_RATE as f64,
-            end: segment.end as f64 / SAMPLE_RATE as f64,
-            text: String::from_utf8_lossy(&bytes).trim().to_owned(),
-            tokens: segment.tokens.to_vec(),
-            avg_logprob: segment.avg_logprob,
-            no_speech_prob: segment.no_speech_prob,
-        }
-    }
-}
-
 /// A transcript of one file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Transcript {
@@ -44,10 +30,30 @@ pub struct Transcript {
     pub language: Option<String>,
     /// Seconds of audio.
     pub duration: f64,
-    /// All text, segments joined by spaces.
+    /// All text, trimmed.
     pub text: String,
     /// The segments.
     pub segments: Vec<Line>,
+}
+
+impl Transcript {
+    /// Adds a finished segment. Bytes that are not UTF-8 become U+FFFD.
+    pub fn push(&mut self, segment: &Segment<'_>) {
+        let bytes: Vec<u8> = segment.text().flatten().copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        // Tokens carry their own spaces; some languages have none.
+        let text = if self.text.is_empty() { text.trim_start() } else { &text };
+        self.text += text;
+        self.text.truncate(self.text.trim_end().len());
+        self.segments.push(Line {
+            start: segment.start as f64 / SAMPLE_RATE as f64,
+            end: segment.end as f64 / SAMPLE_RATE as f64,
+            text: text.trim().to_owned(),
+            tokens: segment.tokens.to_vec(),
+            avg_logprob: segment.avg_logprob,
+            no_speech_prob: segment.no_speech_prob,
+        });
+    }
 }
 
 /// How to write a transcript.
@@ -102,8 +108,10 @@ fn clock(seconds: f64, mark: char) -> String {
 pub fn render(transcript: &Transcript, format: Format) -> String {
     match format {
         Format::Txt => format!("{}\n", transcript.text),
-        Format::Srt => subtitles(transcript, ',', true),
-        Format::Vtt => format!("WEBVTT\n\n{}", subtitles(transcript, '.', false)),
+        Format::Srt => subtitles(transcript, srt_cue),
+        Format::Vtt => {
+            format!("WEBVTT\n\n{}", subtitles(transcript, |_, line| vtt_cue(line)))
+        }
         Format::Json => {
             // Strings, numbers and lists always make valid JSON.
             let json = serde_json::to_string_pretty(transcript).unwrap_or_default();
@@ -112,17 +120,29 @@ pub fn render(transcript: &Transcript, format: Format) -> String {
     }
 }
 
-fn subtitles(transcript: &Transcript, mark: char, numbered: bool) -> String {
-    let mut text = String::new();
-    for (index, line) in transcript.segments.iter().enumerate() {
-        if numbered {
-            text += &format!("{}\n", index + 1);
-        }
-        // An arrow within the text would end a cue's text in WebVTT.
-        let words = line.text.replace("-->", "->");
-        text += &format!("{} --> {}\n{words}\n\n", clock(line.start, mark), clock(line.end, mark));
-    }
-    text
+fn subtitles(transcript: &Transcript, cue: impl Fn(usize, &Line) -> String) -> String {
+    let cues = transcript.segments.iter().enumerate();
+    cues.map(|(index, line)| format!("{}\n\n", cue(index, line))).collect()
+}
+
+/// The text in one line: an empty line would end the cue.
+fn one_line(text: &str) -> String {
+    let lines = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+fn srt_cue(index: usize, line: &Line) -> String {
+    let (start, end) = (clock(line.start, ','), clock(line.end, ','));
+    // SubRip has no escapes; an arrow could be taken for a line of times.
+    let text = one_line(&line.text).replace("-->", "→");
+    format!("{}\n{start} --> {end}\n{text}", index + 1)
+}
+
+fn vtt_cue(line: &Line) -> String {
+    let (start, end) = (clock(line.start, '.'), clock(line.end, '.'));
+    let text = one_line(&line.text);
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("{start} --> {end}\n{text}")
 }
 
 #[cfg(test)]
@@ -143,7 +163,7 @@ mod tests {
             language: None,
             duration: 4000.0,
             text: "one two".into(),
-            segments: vec![line(0.0, 1.0, "one"), line(3661.0405, 3662.0, "two --> three")],
+            segments: vec![line(0.0, 1.0, "one"), line(3661.0405, 3662.0, "two --->\r\n\n& <i>")],
         }
     }
 
@@ -152,9 +172,13 @@ mod tests {
         assert_eq!(
             render(&transcript(), Format::Vtt),
             "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\none\n\n\
-             01:01:01.041 --> 01:01:02.000\ntwo -> three\n\n"
+             01:01:01.041 --> 01:01:02.000\ntwo ---&gt; &amp; &lt;i&gt;\n\n"
         );
-        assert!(render(&transcript(), Format::Srt).contains("2\n01:01:01,041 --> 01:01:02,000\n"));
+        assert_eq!(
+            render(&transcript(), Format::Srt),
+            "1\n00:00:00,000 --> 00:00:01,000\none\n\n\
+             2\n01:01:01,041 --> 01:01:02,000\ntwo -→ & <i>\n\n"
+        );
     }
 
     #[test]

@@ -153,9 +153,9 @@ proptest! {
 
     /// Any change to header or directory is found at opening, any other by verifying.
     #[test]
-    fn no_flipped_bit_goes_unnoticed(at in any::<prop::sample::Index>(), bit in 0..8) {
+    fn no_flipped_bit_goes_unnoticed(at in any::<prop::sample::Index>(), bit in 0u32..8) {
         let at = at.index(embedded::model().len());
-        let found = damaged(|bytes| bytes[at] ^= 1 << bit, |bytes| match Model::parse(bytes) {
+        let found = damaged(|bytes| bytes[at] ^= 1u8 << bit, |bytes| match Model::parse(bytes) {
             Err(_) => true,
             Ok(model) => model.container().verify().is_err(),
         });

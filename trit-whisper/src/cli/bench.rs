@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,
     /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
     threads: usize,
     /// How often each part is timed
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -38,8 +38,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
     let kernels = Kernels::new(&Cpu::detect());
     let config = *model.config();
+    let plan = MemoryPlan::with_threads(&config, threads.threads());
+    let mut arena = super::arena(plan.total())?;
     let timed = threads.install(|| -> Result<_, Error> {
-        let mut arena = vec![0; MemoryPlan::with_threads(&config, threads.threads()).total()];
         let options = Options::default();
         let mut transcriber = Transcriber::new(&model, kernels, &threads, &mut arena, options)?;
         // A window of something like speech: a chirp with pauses.
@@ -66,15 +67,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (encode, decode) =
         timed.map_err(|error| Failure::Model(format!("{}: {error}", bytes.name())))?;
     let window = config.window() as f64 / SAMPLE_RATE as f64;
-    println!("model               {}", bytes.name());
-    println!("threads             {}", threads.threads());
-    println!(
-        "encode {window:>4.1} s window {:>9.2} ms   (log-mel and cross-attention keys included)",
-        encode * 1e3
+    let mut text = format!(
+        "model               {}\n\
+         threads             {}\n\
+         encode {window:>4.1} s window {:>9.2} ms   (log-mel and cross-attention keys included)\n\
+         decode one token    {:>9.3} ms\n\
+         medians of          {:>9} runs\n\
+         arena               {:>9.1} MiB\n\
+         peak memory         {:>13}\n\
+         kernels\n",
+        bytes.name(),
+        threads.threads(),
+        encode * 1e3,
+        decode * 1e3,
+        arguments.runs,
+        plan.total() as f64 / (1 << 20) as f64,
+        machine::peak_memory(),
     );
-    println!("decode one token    {:>9.3} ms", decode * 1e3);
-    println!("peak memory         {:>9}", machine::peak_memory());
-    println!("ternary kernel      {}", kernels.names()[0]);
-    println!("medians of {} runs", arguments.runs);
-    Ok(())
+    for name in kernels.names() {
+        text += &format!("  {name}\n");
+    }
+    super::print(&text)
 }

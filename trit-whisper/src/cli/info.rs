@@ -1,6 +1,5 @@
 //! `trit-whisper info`.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use trit_core::container::ScaleKind;
@@ -15,7 +14,7 @@ pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,
     /// Threads to plan memory for
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
     threads: usize,
 }
 
@@ -23,9 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = ModelBytes::open(arguments.model.as_deref())?;
     let model = bytes.model()?;
     let text = describe(&bytes.name(), &model, arguments.threads);
-    io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure::Output(format!("standard output: {error}")))
+    super::print(&text)
 }
 
 fn mib(bytes: usize) -> f64 {

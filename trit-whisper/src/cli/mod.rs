@@ -1,11 +1,13 @@
 //! Arguments, dispatch and exit codes.
 
 mod bench;
+mod convert;
 mod info;
 mod machine;
 mod transcribe;
 
 use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,16 +26,19 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   trit-whisper transcribe speech.flac
-  trit-whisper transcribe --model small.trit --output srt --threads 4 *.mp3
+  trit-whisper transcribe --model small.trit --output srt --output-dir subtitles *.mp3
+  trit-whisper convert whisper-small/ small.trit
   trit-whisper info small.trit
 
 Exit codes: 0 done; 2 wrong arguments; 3 audio; 4 model; 5 output; 6 anything else.
-With several files, the others are still done and the code is that of the last failure.";
+With several files, the others are still done and the code is the highest of all failures.";
 
 #[derive(Subcommand)]
 enum Command {
     /// Turn speech into text
     Transcribe(transcribe::Arguments),
+    /// Turn a checkpoint of another program into a `.trit` file
+    Convert(convert::Arguments),
     /// Show a model: configuration, tensors, memory, kernels
     Info(info::Arguments),
     /// Time each part of the work
@@ -43,40 +48,90 @@ enum Command {
 /// What went wrong, by the exit code it gives.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    Usage(String),
     Audio(String),
     Model(String),
     Output(String),
     Other(String),
+    /// Some files failed, each with an error already shown; the code is the highest.
+    Files {
+        failed: usize,
+        files: usize,
+        code: u8,
+    },
 }
 
 impl Failure {
     fn code(&self) -> u8 {
         match self {
+            Self::Usage(_) => 2,
             Self::Audio(_) => 3,
             Self::Model(_) => 4,
             Self::Output(_) => 5,
             Self::Other(_) => 6,
+            Self::Files { code, .. } => *code,
         }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Audio(what) | Self::Model(what) | Self::Output(what) | Self::Other(what)) = self;
-        f.write_str(what)
+        match self {
+            Self::Usage(what)
+            | Self::Audio(what)
+            | Self::Model(what)
+            | Self::Output(what)
+            | Self::Other(what) => f.write_str(what),
+            Self::Files { failed, files, .. } => write!(f, "{failed} of {files} files failed"),
+        }
+    }
+}
+
+/// Writes a line to standard error, which may be closed or full: then there is nobody to tell.
+fn tell(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::Output(format!("standard output: {error}")))
+}
+
+/// Memory of `len` zero bytes for a [`trit_whisper::Transcriber`].
+fn arena(len: usize) -> Result<Vec<u8>, Failure> {
+    let mut arena = Vec::new();
+    arena
+        .try_reserve_exact(len)
+        .map_err(|_| Failure::Other(format!("cannot have {len} bytes of memory")))?;
+    arena.resize(len, 0);
+    Ok(arena)
+}
+
+/// Most threads that are started: more than any CPU this is made for has.
+const MAX_THREADS: usize = 256;
+
+/// Reads a number of threads.
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count <= MAX_THREADS => Ok(count),
+        _ => Err(format!("expected a number from 0 to {MAX_THREADS}")),
     }
 }
 
 pub(crate) fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Transcribe(arguments) => transcribe::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            tell(format_args!("error: {failure}"));
             ExitCode::from(failure.code())
         }
     }

@@ -1,18 +1,19 @@
 //! `trit-whisper transcribe`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use trit_simd::parallel::Join;
 use trit_simd::{Cpu, Kernels};
-use trit_whisper::output::{Format, Line, Transcript, render};
+use trit_whisper::output::{Format, Transcript, render};
 use trit_whisper::threads::Threads;
 use trit_whisper::{Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Transcriber, audio};
 
-use super::{Failure, ModelBytes, machine};
+use super::{Failure, ModelBytes, machine, tell};
 
 /// Arguments of `transcribe`.
 #[derive(clap::Args)]
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     output_dir: Option<PathBuf>,
     /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
     threads: usize,
     /// Do not decode timestamps
     #[arg(long)]
@@ -66,31 +67,96 @@ impl From<Output> for Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let targets = targets(arguments)?;
     let bytes = ModelBytes::open(arguments.model.as_deref())?;
     let model = bytes.model()?;
+    let options = options(arguments, &bytes.name(), &model)?;
     if matches!(bytes, ModelBytes::Embedded) && !arguments.quiet {
-        eprintln!("{}", known_words(&model));
+        tell(known_words(&model));
     }
-    let language = match &arguments.language {
-        None => None,
-        Some(code) => Some(model.language(code).map_err(|error| {
-            let hint = if model.config().is_multilingual() { "" } else { ": it knows one only" };
-            Failure::Model(format!("{}: {error}{hint}", bytes.name()))
-        })?),
-    };
-    let options =
-        Options { language, translate: arguments.translate, timestamps: !arguments.no_timestamps };
     let threads = Threads::new(arguments.threads)
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
-    let mut last_failure = None;
-    for file in &arguments.files {
-        if let Err(failure) = one_file(arguments, &bytes, &model, &threads, options, file)
-            && let Some(earlier) = last_failure.replace(failure)
-        {
-            eprintln!("error: {earlier}");
+    let mut failures = Vec::new();
+    for (file, target) in arguments.files.iter().zip(&targets) {
+        let target = target.as_deref();
+        if let Err(failure) = one_file(arguments, &bytes, &model, &threads, options, file, target) {
+            if targets.len() > 1 {
+                tell(format_args!("error: {failure}"));
+            }
+            failures.push(failure);
         }
     }
-    last_failure.map_or(Ok(()), Err)
+    match failures.iter().map(Failure::code).max() {
+        None => Ok(()),
+        Some(code) if targets.len() > 1 => {
+            Err(Failure::Files { failed: failures.len(), files: targets.len(), code })
+        }
+        Some(_) => failures.pop().map_or(Ok(()), Err),
+    }
+}
+
+/// Where each file's transcript goes: `None` is standard output.
+fn targets(arguments: &Arguments) -> Result<Vec<Option<PathBuf>>, Failure> {
+    let Some(folder) = &arguments.output_dir else {
+        let format = Format::from(arguments.output);
+        let joinable = matches!(format, Format::Txt | Format::Json);
+        if arguments.files.len() > 1 && !joinable {
+            return Err(Failure::Usage(format!(
+                "several files need --output-dir: {} of one after another is no valid file",
+                format.extension(),
+            )));
+        }
+        return Ok(vec![None; arguments.files.len()]);
+    };
+    if !folder.is_dir() {
+        return Err(Failure::Output(format!("{}: not a folder", folder.display())));
+    }
+    let mut taken = BTreeMap::new();
+    let target = |file: &PathBuf| {
+        let stem = if is_stdin(file) { None } else { file.file_stem() };
+        let mut name = stem.unwrap_or("stdin".as_ref()).to_owned();
+        name.push(".");
+        name.push(Format::from(arguments.output).extension());
+        let target = folder.join(name);
+        match taken.insert(target.clone(), file.clone()) {
+            None => Ok(Some(target)),
+            Some(other) => Err(Failure::Usage(format!(
+                "{} and {} would both be written to {}",
+                other.display(),
+                file.display(),
+                target.display(),
+            ))),
+        }
+    };
+    arguments.files.iter().map(target).collect()
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+/// The options, if the model can follow them.
+fn options(arguments: &Arguments, name: &str, model: &Model<'_>) -> Result<Options, Failure> {
+    let config = model.config();
+    let language = match &arguments.language {
+        None => None,
+        Some(code) if !config.is_multilingual() => {
+            return Err(Failure::Usage(format!(
+                "--language {code}: {name} knows one language only; leave it out"
+            )));
+        }
+        Some(code) => Some(model.language(code).map_err(|_| {
+            let last = config.language_first + config.n_languages;
+            let known: Vec<_> =
+                (config.language_first..last).filter_map(|id| model.language_code(id)).collect();
+            let known = known.join(" ");
+            Failure::Usage(format!("--language {code}: {name} does not know it, only {known}"))
+        })?),
+    };
+    if arguments.translate && !config.is_multilingual() {
+        return Err(Failure::Usage(format!("--translate: {name} cannot translate")));
+    }
+    Ok(Options { language, translate: arguments.translate, timestamps: !arguments.no_timestamps })
 }
 
 /// One line that says which words a small model knows, from its token table.
@@ -109,33 +175,43 @@ fn one_file(
     threads: &Threads,
     options: Options,
     file: &Path,
+    target: Option<&Path>,
 ) -> Result<(), Failure> {
-    let shown = file.display();
-    let from_stdin = file == Path::new("-");
-    let audio = if from_stdin { audio::read_stream(io::stdin()) } else { audio::read_file(file) }
-        .map_err(|error| Failure::Audio(format!("{shown}: {error}")))?;
+    let shown = if is_stdin(file) { Path::new("standard input") } else { file }.display();
+    let audio =
+        if is_stdin(file) { audio::read_stream(io::stdin()) } else { audio::read_file(file) }
+            .map_err(|error| Failure::Audio(format!("{shown}: {error}")))?;
     if let Some(warning) = &audio.warning {
-        eprintln!("warning: {shown}: {warning}");
+        tell(format_args!("warning: {shown}: {warning}"));
     }
 
     let started = Instant::now();
-    let bar = progress_bar(audio.samples.len(), arguments.quiet);
+    let bar = ProgressBar::with_draw_target(
+        Some(audio.samples.len() as u64),
+        ProgressDrawTarget::hidden(),
+    );
+    let shows_progress = !arguments.quiet && io::stderr().is_terminal();
     let mut transcript = Transcript {
-        file: shown.to_string(),
+        file: file.display().to_string(),
         duration: audio.samples.len() as f64 / SAMPLE_RATE as f64,
         ..Transcript::default()
     };
     let kernels = Kernels::new(&Cpu::detect());
+    let plan = MemoryPlan::with_threads(model.config(), threads.threads());
+    let mut arena = super::arena(plan.total())?;
     let result = threads.install(|| {
-        let plan = MemoryPlan::with_threads(model.config(), threads_of(threads));
-        let mut arena = vec![0; plan.total()];
         let mut transcriber = Transcriber::new(model, kernels, threads, &mut arena, options)?;
         transcriber.transcribe(&audio.samples, &mut |event| match event {
             Event::Language { token } => {
                 transcript.language = model.language_code(token).map(str::to_owned);
             }
-            Event::Segment(segment) => transcript.segments.push(Line::from(&segment)),
-            Event::Progress { done, .. } => bar.set_position(done as u64),
+            Event::Segment(segment) => transcript.push(&segment),
+            Event::Progress { done, .. } => {
+                if shows_progress && bar.is_hidden() && started.elapsed() > BAR_AFTER {
+                    show(&bar);
+                }
+                bar.set_position(done as u64);
+            }
         })
     });
     bar.finish_and_clear();
@@ -143,25 +219,15 @@ fn one_file(
         Error::EmptyAudio | Error::Sample { .. } => Failure::Audio(format!("{shown}: {error}")),
         error => Failure::Model(format!("{}: {error}", bytes.name())),
     })?;
-    let texts: Vec<_> = transcript.segments.iter().map(|line| line.text.as_str()).collect();
-    transcript.text = texts.join(" ");
-
     let format = Format::from(arguments.output);
     let text = render(&transcript, format);
-    match &arguments.output_dir {
-        Some(folder) => {
-            let name = if from_stdin { Path::new("stdin") } else { file };
-            let to = folder.join(name.file_stem().unwrap_or(name.as_os_str()));
-            write_file(&to.with_extension(format.extension()), text.as_bytes())?;
-        }
-        None => io::stdout()
-            .write_all(text.as_bytes())
-            .and_then(|()| io::stdout().flush())
-            .map_err(|error| Failure::Output(format!("standard output: {error}")))?,
+    match target {
+        Some(target) => write_file(target, text.as_bytes())?,
+        None => super::print(&text)?,
     }
     if !arguments.quiet {
         let spent = started.elapsed();
-        eprintln!(
+        tell(format_args!(
             "{shown}: {:.1} s of audio in {:.3} s, real-time factor {:.3}; {} windows, {} silent, \
              {} tokens; {} threads, peak memory {}, {}",
             transcript.duration,
@@ -170,29 +236,24 @@ fn one_file(
             summary.windows,
             summary.silent,
             summary.tokens,
-            threads_of(threads),
+            threads.threads(),
             machine::peak_memory(),
             kernels.names()[0],
-        );
+        ));
     }
     Ok(())
 }
 
-fn threads_of(threads: &Threads) -> usize {
-    trit_simd::parallel::Join::threads(threads)
-}
+/// Work shorter than this shows no bar.
+const BAR_AFTER: Duration = Duration::from_secs(1);
 
-/// A bar on a terminal, after the first second; elsewhere nothing.
-fn progress_bar(samples: usize, quiet: bool) -> ProgressBar {
-    if quiet || !io::stderr().is_terminal() || samples < SAMPLE_RATE {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(samples as u64);
+/// Lets the bar appear on the terminal.
+fn show(bar: &ProgressBar) {
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}% {eta} left") {
         bar.set_style(style);
     }
+    bar.set_draw_target(ProgressDrawTarget::stderr());
     bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// Writes by way of a temporary file in the same folder, so that nothing is left half-written.

@@ -1,0 +1,245 @@
+//! Audio files of every kind that is read, whole and broken.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use trit_whisper::SAMPLE_RATE;
+use trit_whisper::audio::{Audio, AudioError, read_bytes, read_file, read_stream};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// How a sample is stored in a WAV file: format tag, bits, bytes of a value.
+type Encoding = (u16, u16, fn(f64) -> Vec<u8>);
+
+const I16: Encoding = (1, 16, |x| ((x * 32767.0).round() as i16).to_le_bytes().into());
+const F32: Encoding = (3, 32, |x| (x as f32).to_le_bytes().into());
+const ENCODINGS: [Encoding; 6] = [
+    (1, 8, |x| vec![(x * 127.0 + 128.0).round() as u8]),
+    I16,
+    (1, 24, |x| ((x * 8_388_607.0).round() as i32).to_le_bytes()[..3].into()),
+    (1, 32, |x| ((x * 2_147_483_647.0).round() as i32).to_le_bytes().into()),
+    F32,
+    (3, 64, |x| x.to_le_bytes().into()),
+];
+
+/// A WAV file of `frames` frames of `channels` values.
+fn wav(
+    encoding: Encoding,
+    rate: u32,
+    channels: u16,
+    frames: usize,
+    value: impl Fn(usize, u16) -> f64,
+) -> Vec<u8> {
+    let (tag, bits, encode) = encoding;
+    let data: Vec<u8> = (0..frames)
+        .flat_map(|frame| (0..channels).map(move |channel| (frame, channel)))
+        .flat_map(|(frame, channel)| encode(value(frame, channel)))
+        .collect();
+    let block = channels * bits / 8;
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + data.len() as u32).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    file.extend(tag.to_le_bytes());
+    file.extend(channels.to_le_bytes());
+    file.extend(rate.to_le_bytes());
+    file.extend(rate.wrapping_mul(block.into()).to_le_bytes());
+    file.extend(block.to_le_bytes());
+    file.extend(bits.to_le_bytes());
+    file.extend(b"data");
+    file.extend((data.len() as u32).to_le_bytes());
+    file.extend(data);
+    file
+}
+
+fn sine(frame: usize, rate: u32) -> f64 {
+    0.5 * (frame as f64 * 440.0 * std::f64::consts::TAU / f64::from(rate)).sin()
+}
+
+/// Amplitude at `hertz` and root mean square of the middle half of `samples`.
+fn tone(samples: &[f32], hertz: f64) -> (f64, f64) {
+    let middle = &samples[samples.len() / 4..samples.len() * 3 / 4];
+    let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
+    for (n, &x) in middle.iter().enumerate() {
+        let (x, phase) = (f64::from(x), n as f64 * hertz * std::f64::consts::TAU / 16_000.0);
+        (re, im, power) = (re + x * phase.cos(), im + x * phase.sin(), power + x * x);
+    }
+    let count = middle.len() as f64;
+    (2.0 * re.hypot(im) / count, (power / count).sqrt())
+}
+
+fn assert_tone(name: &str, audio: &Audio, off: f64) {
+    let (amplitude, rms) = tone(&audio.samples, 440.0);
+    assert!((amplitude - 0.5).abs() < off, "{name}: amplitude {amplitude}");
+    assert!((rms - 0.5 / 2.0_f64.sqrt()).abs() < off, "{name}: root mean square {rms}");
+}
+
+#[test]
+fn every_kind_of_file_is_read() {
+    // Frame-based codecs may add their delay and the rest of the last frame.
+    let exact = 0;
+    let frame = 2048 * SAMPLE_RATE / 22_050;
+    for (name, extra, off) in [
+        ("tone.flac", exact, 0.01),
+        ("tone.mka", exact, 0.01),
+        ("tone.alac.m4a", exact, 0.01),
+        ("tone.aiff", exact, 0.01),
+        ("tone.caf", exact, 0.01),
+        ("tone.mulaw.wav", exact, 0.02),
+        ("tone.adpcm.wav", frame, 0.02),
+        ("tone.ogg", exact, 0.05),
+        ("tone.mp3", 2 * frame, 0.05),
+        ("tone.m4a", 2 * frame, 0.05),
+        ("tone.aac", 2 * frame, 0.05),
+    ] {
+        let audio = read_file(&fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(audio.warning, None, "{name}");
+        let expected = SAMPLE_RATE * 4 / 10;
+        let found = audio.samples.len();
+        assert!((expected..=expected + extra).contains(&found), "{name}: {found} samples");
+        assert_tone(name, &audio, off);
+    }
+}
+
+#[test]
+fn streams_give_what_files_give() {
+    for name in ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.adpcm.wav"] {
+        let file = read_file(&fixture(name)).unwrap();
+        let bytes = std::fs::read(fixture(name)).unwrap();
+        let stream = read_stream(Cursor::new(bytes.clone())).unwrap();
+        assert_eq!(file.samples, stream.samples, "{name}");
+        assert_eq!(file.samples, read_bytes(bytes).unwrap().samples, "{name}");
+    }
+}
+
+#[test]
+fn every_encoding_of_wav_is_read() {
+    for encoding in ENCODINGS {
+        let bytes = wav(encoding, 16_000, 1, 3200, |frame, _| sine(frame, 16_000));
+        let audio = read_bytes(bytes).unwrap();
+        assert_eq!(audio.samples.len(), 3200);
+        for (n, &x) in audio.samples.iter().enumerate() {
+            let off = (f64::from(x) - sine(n, 16_000)).abs();
+            assert!(off < 0.01, "{} bits: sample {n} is off by {off}", encoding.1);
+        }
+    }
+}
+
+#[test]
+fn resampling_keeps_length_amplitude_and_time() {
+    for rate in [8_000, 11_025, 16_001, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000] {
+        let frames = rate as usize / 2;
+        let audio = read_bytes(wav(F32, rate, 2, frames, |frame, _| sine(frame, rate))).unwrap();
+        let length = (frames * SAMPLE_RATE).div_ceil(rate as usize);
+        assert_eq!(audio.samples.len(), length, "{rate} Hz");
+        // The edges ring: a sine that begins suddenly has more than one frequency.
+        for n in length / 4..length * 3 / 4 {
+            let off = (f64::from(audio.samples[n]) - sine(n, 16_000)).abs();
+            assert!(off < 0.005, "{rate} Hz: sample {n} is off by {off}");
+        }
+    }
+}
+
+#[test]
+fn what_16_khz_cannot_hold_is_filtered_out() {
+    let bytes = wav(F32, 48_000, 1, 48_000, |frame, _| {
+        0.5 * (frame as f64 * 11_000.0 * std::f64::consts::TAU / 48_000.0).sin()
+    });
+    // It would fold to 5 kHz.
+    let (folded, rms) = tone(&read_bytes(bytes).unwrap().samples, 5_000.0);
+    assert!(folded < 1e-3 && rms < 1e-3, "{folded} {rms}");
+}
+
+#[test]
+fn channels_are_averaged() {
+    let opposite = wav(F32, 16_000, 2, 100, |_, channel| f64::from(channel) - 0.5);
+    assert!(read_bytes(opposite).unwrap().samples.iter().all(|&x| x == 0.0));
+    let one_of_four = wav(F32, 16_000, 4, 100, |_, channel| f64::from(channel / 3));
+    assert!(read_bytes(one_of_four).unwrap().samples.iter().all(|&x| x == 0.25));
+}
+
+#[test]
+fn a_chained_stream_may_change_its_rate() {
+    let audio = read_file(&fixture("chained.ogg")).unwrap();
+    assert_eq!(audio.warning, None);
+    assert_eq!(audio.samples.len(), 2 * SAMPLE_RATE * 4 / 10);
+    let (first, second) = audio.samples.split_at(audio.samples.len() / 2);
+    for half in [first, second] {
+        let (amplitude, _) = tone(half, 440.0);
+        assert!((amplitude - 0.5).abs() < 0.05, "{amplitude}");
+    }
+}
+
+#[test]
+fn a_piped_wav_of_unstated_length_is_no_damage() {
+    let mut bytes = wav(I16, 16_000, 1, 16_000, |frame, _| sine(frame, 16_000));
+    bytes[4..8].fill(0xFF);
+    bytes[40..44].fill(0xFF);
+    let audio = read_stream(Cursor::new(bytes)).unwrap();
+    assert_eq!(audio.warning, None);
+    // The last packet may be lost.
+    assert!((16_000 - 1152..=16_000).contains(&audio.samples.len()), "{}", audio.samples.len());
+}
+
+#[test]
+fn what_comes_before_the_damage_is_kept() {
+    let mut bytes = wav(I16, 16_000, 1, 16_000, |frame, _| sine(frame, 16_000));
+    bytes.truncate(16_044);
+    let audio = read_bytes(bytes).unwrap();
+    assert!((8_000 - 1152..=8_000).contains(&audio.samples.len()), "{}", audio.samples.len());
+    assert!(audio.warning.unwrap().contains("ends early"));
+
+    let flac = std::fs::read(fixture("tone.flac")).unwrap();
+    let audio = read_bytes(flac[..flac.len() * 3 / 4].to_vec()).unwrap();
+    assert!(audio.warning.is_some());
+    assert!(audio.samples.len() > 1000);
+
+    let mut mp3 = std::fs::read(fixture("tone.mp3")).unwrap();
+    let middle = mp3.len() / 2;
+    mp3[middle..middle + 40].fill(0x55);
+    let audio = read_bytes(mp3).unwrap();
+    assert!(audio.samples.len() > 4000);
+}
+
+#[test]
+fn no_prefix_and_no_flipped_byte_panics() {
+    for name in ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.caf", "tone.aiff"] {
+        let whole = std::fs::read(fixture(name)).unwrap();
+        for part in 0..64 {
+            let _ = read_bytes(whole[..whole.len() * part / 64].to_vec());
+            let mut flipped = whole.clone();
+            flipped[part * whole.len() / 640] ^= 0x80;
+            let _ = read_bytes(flipped);
+        }
+    }
+}
+
+fn refused(bytes: Vec<u8>) -> AudioError {
+    read_bytes(bytes).expect_err("the input is broken")
+}
+
+#[test]
+fn unusable_input_is_refused_by_kind() {
+    let tone = |rate| wav(F32, rate, 1, 100, |_, _| 0.0);
+    let with = |at: usize, bad: f64| {
+        wav(F32, 16_000, 2, 100, move |frame, _| if frame == at { bad } else { 0.0 })
+    };
+    assert!(matches!(refused(vec![]), AudioError::Empty));
+    assert!(matches!(refused(wav(I16, 16_000, 1, 0, |_, _| 0.0)), AudioError::Empty));
+    assert!(matches!(refused(b"call me Ishmael\n".repeat(9000)), AudioError::NotAudio));
+    assert!(matches!(refused(tone(999)), AudioError::Rate(999)));
+    assert!(matches!(refused(tone(768_001)), AudioError::Rate(768_001)));
+    assert!(read_bytes(tone(1_000)).is_ok() && read_bytes(tone(768_000)).is_ok());
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.1e12] {
+        assert!(matches!(refused(with(42, bad)), AudioError::Sample { index: 42 }), "{bad}");
+    }
+    assert!(read_bytes(with(42, 1e11)).is_ok());
+    let opus = read_file(&fixture("tone.opus")).unwrap_err();
+    assert!(matches!(opus, AudioError::Codec("Opus audio")), "{opus:?}");
+    let film = read_file(&fixture("silent_film.mp4")).unwrap_err();
+    assert!(matches!(film, AudioError::NoTrack), "{film:?}");
+    let folder = read_file(&fixture(".")).unwrap_err();
+    assert!(matches!(folder, AudioError::Io(_)), "{folder:?}");
+}
