@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
@@ -26,6 +27,9 @@ const MAX_KEPT: u64 = 1 << 30;
 /// Largest sample taken. Float files may exceed −1..1, and the log-mel does not mind; the square of
 /// a larger number, summed over a frame, could leave the range of f32.
 const LOUDEST: f32 = 1e12;
+
+/// Seconds that may be missing of the stated length: codecs' delays.
+const MISSING: f64 = 0.1;
 
 /// Sample rates that are taken; what lies outside is a damaged header.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
@@ -195,8 +199,15 @@ fn codec_name(id: AudioCodecId) -> &'static str {
     }
 }
 
-/// The track to read, and a decoder for it.
-fn open_track(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>), AudioError> {
+/// The track to read.
+struct Track {
+    id: u32,
+    decoder: Box<dyn AudioDecoder>,
+    /// Its length in seconds, where the file states it.
+    stated: Option<f64>,
+}
+
+fn open_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
     let track = format
         .default_track(TrackType::Audio)
         .or_else(|| format.first_track(TrackType::Audio))
@@ -209,15 +220,29 @@ fn open_track(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>),
             SymphoniaError::Unsupported(_) => AudioError::Codec(codec_name(parameters.codec)),
             error => AudioError::Damaged(error.to_string()),
         })?;
-    Ok((track.id, decoder))
+    let stated = track.num_frames.zip(parameters.sample_rate);
+    let stated = stated.map(|(frames, rate)| frames as f64 / f64::from(rate.max(1)));
+    Ok(Track { id: track.id, decoder, stated })
 }
 
 fn decode(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Audio, AudioError> {
+    // Some of the demuxers panic on some damaged headers (overflow in debug builds). All they work
+    // on is dropped with them, so nothing is seen in a half-changed state.
+    let decoded = panic::catch_unwind(AssertUnwindSafe(|| decode_track(source, hint, head)));
+    decoded.unwrap_or_else(|_| Err(AudioError::Damaged("the decoder gave up on it".into())))
+}
+
+fn decode_track(
+    source: Box<dyn MediaSource>,
+    hint: &Hint,
+    head: &Head,
+) -> Result<Audio, AudioError> {
     let stream = MediaSourceStream::new(source, Default::default());
     let mut format = symphonia::default::get_probe()
         .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
         .map_err(open_error)?;
-    let (mut track, mut decoder) = open_track(format.as_ref())?;
+    let mut track = open_track(format.as_ref())?;
+    let mut stated = track.stated.filter(|_| !head.is_endless_wav());
     let mut mono = Mono::default();
     let mut interleaved: Vec<f32> = Vec::new();
     let mut ended = None;
@@ -229,7 +254,8 @@ fn decode(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Audi
             // The next file of a chained Ogg stream.
             Err(SymphoniaError::ResetRequired) => match open_track(format.as_ref()) {
                 Ok(next) => {
-                    (track, decoder) = next;
+                    track = next;
+                    stated = None;
                     continue;
                 }
                 Err(error) => {
@@ -247,10 +273,10 @@ fn decode(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Audi
                 break;
             }
         };
-        if packet.track_id != track {
+        if packet.track_id != track.id {
             continue;
         }
-        let decoded = match decoder.decode(&packet) {
+        let decoded = match track.decoder.decode(&packet) {
             Ok(decoded) => decoded,
             Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
                 let (count, _) = damaged.get_or_insert((0, mono.seconds()));
@@ -268,6 +294,9 @@ fn decode(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Audi
         mono.push(&interleaved, decoded.spec().channels().count())?;
     }
     let seconds = mono.seconds();
+    if let Some(stated) = stated.filter(|stated| *stated > seconds + MISSING && damaged.is_none()) {
+        ended.get_or_insert_with(|| format!("its header states {stated:.1} s"));
+    }
     let samples = mono.finish()?;
     let damaged = damaged.map(|(count, from): (usize, f64)| {
         format!("{count} damaged packets left out, the first at {from:.1} s")
@@ -309,11 +338,11 @@ impl Mono {
 
     /// Makes `rate` the rate of what follows.
     fn set_rate(&mut self, rate: u32) -> Result<(), AudioError> {
-        if rate == self.rate {
-            return Ok(());
-        }
         if !RATES.contains(&rate) {
             return Err(AudioError::Rate(rate));
+        }
+        if rate == self.rate {
+            return Ok(());
         }
         self.flush()?;
         self.resampler = (rate as usize != SAMPLE_RATE)

@@ -193,7 +193,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
                 self.segments(&decoded, seek, length, tell)
             };
             // A window always moves on, whatever its timestamps say.
-            seek += advance.clamp(config.timestamp_step as usize, length.max(1));
+            seek += advance.max(config.timestamp_step as usize).min(length);
             tell(Event::Progress { done: seek.min(total), total });
         }
         Ok(summary)

@@ -134,10 +134,12 @@ fn resampling_keeps_length_amplitude_and_time() {
         let audio = read_bytes(wav(F32, rate, 2, frames, |frame, _| sine(frame, rate))).unwrap();
         let length = (frames * SAMPLE_RATE).div_ceil(rate as usize);
         assert_eq!(audio.samples.len(), length, "{rate} Hz");
-        // The edges ring: a sine that begins suddenly has more than one frequency.
+        assert_tone(&format!("{rate} Hz"), &audio, 0.005);
+        // The edges ring: a sine that begins suddenly has more than one frequency. The resampler's
+        // delay is known to a whole sample, in which this sine changes by at most 0.087.
         for n in length / 4..length * 3 / 4 {
             let off = (f64::from(audio.samples[n]) - sine(n, 16_000)).abs();
-            assert!(off < 0.005, "{rate} Hz: sample {n} is off by {off}");
+            assert!(off < 0.087, "{rate} Hz: sample {n} is off by {off}");
         }
     }
 }
@@ -191,9 +193,10 @@ fn what_comes_before_the_damage_is_kept() {
     assert!((8_000 - 1152..=8_000).contains(&audio.samples.len()), "{}", audio.samples.len());
     assert!(audio.warning.unwrap().contains("ends early"));
 
-    let flac = std::fs::read(fixture("tone.flac")).unwrap();
-    let audio = read_bytes(flac[..flac.len() * 3 / 4].to_vec()).unwrap();
-    assert!(audio.warning.is_some());
+    let mut flac = std::fs::read(fixture("tone.flac")).unwrap();
+    flac.truncate(flac.len() - 600);
+    let audio = read_bytes(flac).unwrap();
+    assert!(audio.warning.unwrap().contains("ends early, at 0.3 s"));
     assert!(audio.samples.len() > 1000);
 
     let mut mp3 = std::fs::read(fixture("tone.mp3")).unwrap();

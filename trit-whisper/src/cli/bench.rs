@@ -10,8 +10,14 @@ use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
 
 use super::{Failure, ModelBytes, machine};
 
+const EXAMPLES: &str = "\
+Examples:
+  trit-whisper bench
+  trit-whisper bench --threads 4 --runs 21 small.trit";
+
 /// Arguments of `bench`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,

@@ -8,8 +8,14 @@ use trit_whisper::{MemoryPlan, Model, SAMPLE_RATE};
 
 use super::{Failure, ModelBytes};
 
+const EXAMPLES: &str = "\
+Examples:
+  trit-whisper info
+  trit-whisper info --threads 4 small.trit";
+
 /// Arguments of `info`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,

@@ -15,8 +15,16 @@ use trit_whisper::{Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Transc
 
 use super::{Failure, ModelBytes, machine, tell};
 
+const EXAMPLES: &str = "\
+Examples:
+  trit-whisper transcribe speech.flac
+  trit-whisper transcribe --output srt --output-dir subtitles --model small.trit *.mp3
+  trit-whisper transcribe --language de --translate --model small.trit talk.m4a
+  ffmpeg -i film.mkv -f wav - | trit-whisper transcribe -";
+
 /// Arguments of `transcribe`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Audio files (WAV, FLAC, MP3, OGG, M4A, …); `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
@@ -261,7 +269,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let write = || {
         let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(bytes)?;
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())

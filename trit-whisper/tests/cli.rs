@@ -1,0 +1,193 @@
+//! The program, run on the samples. What words the embedded model recognises is for
+//! `models/words.md`; here it is only asked to be the same however it is asked.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trit-whisper"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Runs it, expecting success.
+fn done(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    output
+}
+
+const SHORT: &str = "seven-right-up.flac";
+
+fn transcribe(options: &[&str]) -> Output {
+    done(program().arg("transcribe").args(options).arg(sample(SHORT)))
+}
+
+#[test]
+fn standard_output_is_the_transcript_alone() {
+    let output = transcribe(&[]);
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 1);
+    assert!(text.ends_with('\n') && text.trim().split(' ').count() >= 1);
+    let told = stderr(&output);
+    assert!(told.contains("the embedded model knows 35 words: backward bed bird"), "{told}");
+    for part in [SHORT, "3.5 s of audio in ", "real-time factor ", "1 windows", "ternary_t4_i8_f32"]
+    {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+}
+
+#[test]
+fn quiet_says_nothing_else() {
+    let output = transcribe(&["--quiet", "--no-timestamps"]);
+    assert_eq!(stderr(&output), "");
+    assert!(!stdout(&output).is_empty());
+}
+
+#[test]
+fn threads_and_streams_change_nothing() {
+    let once = transcribe(&["--output", "json", "--threads", "1"]);
+    let twice = transcribe(&["--output", "json", "--threads", "3"]);
+    assert_eq!(stdout(&once), stdout(&twice));
+    let piped = done(
+        program()
+            .args(["transcribe", "--output", "json", "-"])
+            .stdin(File::open(sample(SHORT)).unwrap()),
+    );
+    let [mut once, mut piped]: [serde_json::Value; 2] =
+        [&once, &piped].map(|output| serde_json::from_str(stdout(output)).unwrap());
+    assert_eq!(piped["file"].take(), "-");
+    once["file"].take();
+    assert_eq!(once, piped);
+}
+
+#[test]
+fn json_has_the_documented_fields() {
+    let output = transcribe(&["--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(json["file"], sample(SHORT).display().to_string());
+    assert!(json["language"].is_null());
+    let duration = json["duration"].as_f64().unwrap();
+    assert!((3.0..4.0).contains(&duration));
+    let segments = json["segments"].as_array().unwrap();
+    assert!(!segments.is_empty());
+    let mut last = 0.0;
+    for segment in segments {
+        let [start, end] = ["start", "end"].map(|key| segment[key].as_f64().unwrap());
+        assert!(last <= start && start < end && end <= duration, "{segment}");
+        assert!(!segment["text"].as_str().unwrap().is_empty());
+        assert!(segment["tokens"].as_array().unwrap().iter().all(|id| id.is_u64()));
+        assert!(segment["avg_logprob"].as_f64().unwrap() <= 0.0);
+        assert!((0.0..=1.0).contains(&segment["no_speech_prob"].as_f64().unwrap()));
+        last = end;
+    }
+    let texts: Vec<_> = segments.iter().map(|segment| segment["text"].as_str().unwrap()).collect();
+    assert_eq!(json["text"], texts.join(" "));
+}
+
+#[test]
+fn files_are_written_where_they_should_be() {
+    let folder = TempDir::new().unwrap();
+    let twin = folder.path().join("part.two.flac");
+    fs::copy(sample(SHORT), &twin).unwrap();
+    let out = folder.path().join("out");
+    fs::create_dir(&out).unwrap();
+    // An older transcript is replaced.
+    fs::write(out.join("part.two.srt"), "old").unwrap();
+    let output = done(program().args(["transcribe", "--output", "srt", "--output-dir"]).args([
+        &out,
+        &sample(SHORT),
+        &twin,
+    ]));
+    assert_eq!(stdout(&output), "");
+    let mut names: Vec<_> =
+        fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["part.two.srt", "seven-right-up.srt"]);
+    let text = fs::read_to_string(out.join("part.two.srt")).unwrap();
+    assert!(text.starts_with("1\n00:00:0") && text.contains(" --> 00:00:0"), "{text}");
+}
+
+#[test]
+fn vtt_begins_as_it_must() {
+    let output = transcribe(&["--output", "vtt"]);
+    assert!(stdout(&output).starts_with("WEBVTT\n\n00:00:0"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_bad_file_does_not_keep_the_others_from_being_done() {
+    let output = program()
+        .args(["transcribe", "nowhere.wav"])
+        .arg(sample(SHORT))
+        .arg("gone.mp3")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(stdout(&output).lines().count(), 1);
+    for part in ["error: nowhere.wav: ", "error: gone.mp3: ", "error: 2 of 3 files failed"] {
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_is_no_failure() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = done(program().arg("transcribe").arg(sample(SHORT)).stderr(full));
+    assert!(!stdout(&output).is_empty());
+}
+
+#[test]
+fn info_tells_what_a_model_is() {
+    let embedded = done(program().arg("info"));
+    for part in [
+        "name          words",
+        "encoder       ",
+        "encoder.blocks.0.attn.query.weight",
+        "t4",
+        "numbers in",
+        "arena in all",
+        "ternary_t4_i8_f32",
+    ] {
+        assert!(stdout(&embedded).contains(part), "{part}");
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/words.trit");
+    let file = done(program().arg("info").arg(path));
+    let after_name = |output| stdout(output).split_once('\n').unwrap().1.to_owned();
+    assert_eq!(after_name(&file), after_name(&embedded));
+}
+
+#[test]
+fn bench_times_each_part() {
+    let output = done(program().args(["bench", "--runs", "1"]));
+    for part in ["encode", "decode one token", "peak memory", "arena", "ternary_t4_i8_f32"] {
+        assert!(stdout(&output).contains(part), "{part} is not in {}", stdout(&output));
+    }
+}
+
+#[test]
+fn help_shows_examples() {
+    for arguments in [&["--help"][..], &["transcribe", "--help"], &["info", "--help"]] {
+        let output = done(program().args(arguments));
+        assert!(stdout(&output).contains("Examples:\n  trit-whisper "), "{arguments:?}");
+    }
+    assert!(stdout(&done(program().arg("--version"))).starts_with("trit-whisper 0."));
+    let bare = program().output().unwrap();
+    assert_eq!((bare.status.code(), stdout(&bare)), (Some(2), ""));
+    assert!(stderr(&bare).contains("Examples:"));
+}
