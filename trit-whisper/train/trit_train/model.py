@@ -165,10 +165,13 @@ class Whisper(nn.Module):
         """The quantisable linear layers of the blocks (convolutions not among them)."""
         return [m for m in self.modules() if isinstance(m, QuantLinear) and not isinstance(m, Conv)]
 
-    def set_mode(self, mode: str) -> None:
-        """`mode` for the linear layers; convolutions and embedding are int8 unless it is float."""
+    def set_mode(self, mode: str, trained: bool = False) -> None:
+        """`mode` for the linear layers; convolutions and embedding are int8 unless it is float.
+
+        Ternary scales start from the float weights, or are kept where they are already `trained`.
+        """
         for layer in self.linears():
-            if mode == "ternary":
+            if mode == "ternary" and not trained:
                 layer.start_ternary()
             else:
                 layer.mode = mode
