@@ -10,6 +10,7 @@ use trit_core::{GroupSize, Int8Matrix, Layout, QuantizeError, Scales, f16, layou
 
 use crate::Config;
 use crate::import::{Checkpoint, Header, ImportError, Values};
+use crate::new_file::NewFile;
 
 /// A dense type that tensors can be stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,10 +181,8 @@ pub fn convert(
     let places: Vec<_> = (0..fields.len()).map(|index| plan.place(index)).collect();
 
     let failed = |error| ConvertError::Write { path: dest.to_owned(), error };
-    let folder = dest.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    file.as_file().set_len(file_len).map_err(failed)?;
+    let mut file = NewFile::create(dest).map_err(failed)?;
+    file.file().set_len(file_len).map_err(failed)?;
     let mut report = ConvertReport { tensors: Vec::new(), bytes: file_len };
     for (index, (entry, (data_at, scales_at))) in entries.iter().zip(places).enumerate() {
         progress(index, entries.len());
@@ -218,8 +217,7 @@ pub fn convert(
     Plan::new(&fields)?.write_head(&mut head);
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     file.write_all(&head).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(dest).map_err(|error| failed(error.error))?;
+    file.finish().map_err(failed)?;
     Ok(report)
 }
 

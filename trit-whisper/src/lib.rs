@@ -50,6 +50,8 @@ pub mod import;
 #[cfg(feature = "std")]
 pub mod mmap;
 #[cfg(feature = "std")]
+pub mod new_file;
+#[cfg(feature = "std")]
 pub mod output;
 #[cfg(feature = "std")]
 pub mod threads;

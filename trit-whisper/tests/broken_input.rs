@@ -7,169 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-use trit_core::container::{Container, Field, Form, Plan};
 use trit_whisper::embedded;
 
-/// CRC-32 as in the container, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
-    })
-}
-
-/// An entry taken out of a file.
-struct Part {
-    name: String,
-    form: Form,
-    data: Vec<u8>,
-    scales: Vec<u8>,
-}
-
-fn word(bytes: &[u8], at: usize) -> usize {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
-}
-
-/// The embedded model, taken apart, edited and put together again with correct checksums.
-fn edited(edit: impl FnOnce(&mut Vec<Part>)) -> Vec<u8> {
-    let file = embedded::model();
-    let container = Container::open(file).unwrap();
-    let part = |(index, entry): (usize, trit_core::container::Entry<'_>)| {
-        let record = &file[128 + 128 * index..][..128];
-        let range = |at| file[word(record, at)..][..word(record, at + 8)].to_vec();
-        let (name, form) = (entry.name().to_owned(), entry.form());
-        Part { name, form, data: range(96), scales: range(112) }
-    };
-    let mut parts: Vec<_> = container.entries().enumerate().map(part).collect();
-    edit(&mut parts);
-    let fields: Vec<_> = parts
-        .iter()
-        .map(|part| {
-            let crc = crc32(&[part.data.as_slice(), &part.scales].concat());
-            Field { name: &part.name, form: part.form, crc }
-        })
-        .collect();
-    let plan = Plan::new(&fields).unwrap();
-    let mut file = vec![0; plan.file_len() as usize];
-    plan.write_head(&mut file[..plan.head_len()]);
-    for (index, part) in parts.iter().enumerate() {
-        let (data, scales) = plan.place(index);
-        file[data as usize..][..part.data.len()].copy_from_slice(&part.data);
-        file[scales as usize..][..part.scales.len()].copy_from_slice(&part.scales);
-    }
-    file
-}
-
-const QUERY: &str = "encoder.blocks.0.attn.query.weight";
-
-fn part<'p>(parts: &'p mut [Part], name: &str) -> &'p mut Part {
-    parts.iter_mut().find(|part| part.name == name).unwrap()
-}
-
-/// The embedded model with one number of its configuration changed.
-fn configured(field: usize, value: u32) -> Vec<u8> {
-    edited(|parts| {
-        part(parts, "whisper.config").data[4 * field..][..4].copy_from_slice(&value.to_le_bytes());
-    })
-}
-
-/// The embedded model with the byte at `at` changed and no checksum corrected.
-fn flipped(at: usize) -> Vec<u8> {
-    let mut file = embedded::model().to_vec();
-    file[at] ^= 0x10;
-    file
-}
-
-/// A 16 kHz WAV file of f32 samples.
-fn wav(rate: u32, samples: &[f32]) -> Vec<u8> {
-    let len = 4 * samples.len() as u32;
-    let mut file = [b"RIFF", &(36 + len).to_le_bytes()[..], b"WAVEfmt ", &[16, 0, 0, 0]].concat();
-    file.extend([3, 0, 1, 0]);
-    file.extend(rate.to_le_bytes());
-    file.extend(rate.wrapping_mul(4).to_le_bytes());
-    file.extend([4, 0, 32, 0]);
-    file.extend(b"data");
-    file.extend(len.to_le_bytes());
-    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-    file
-}
-
-/// A folder of broken files.
-fn folder() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let model = embedded::model();
-    let first_payload = word(&model[128..256], 96);
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fixture = |name| fs::read(package.join("tests/fixtures").join(name)).unwrap();
-    let flac = fixture("tone.flac");
-    let silence = wav(16_000, &[0.0; 4000]);
-    let text = b"Call me Ishmael. Some years ago, never mind how long precisely\n".repeat(200);
-    let files: [(&str, Vec<u8>); 34] = [
-        ("ok.wav", silence.clone()),
-        ("empty.trit", vec![]),
-        ("text.trit", text.clone()),
-        ("truncated.trit", model[..model.len() / 2].to_vec()),
-        ("stub.trit", model[..100].to_vec()),
-        ("longer.trit", [model, &[0; 64]].concat()),
-        ("version.trit", flipped(8)),
-        ("header.trit", flipped(13)),
-        ("directory.trit", flipped(128 + 85)),
-        ("checksum.trit", flipped(first_payload + 1)),
-        (
-            "nan-scale.trit",
-            edited(|parts| {
-                part(parts, QUERY).scales[4 * 7..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
-            }),
-        ),
-        ("code.trit", edited(|parts| part(parts, QUERY).data[5] = 0xFF)),
-        ("missing-tensor.trit", edited(|parts| parts.retain(|part| part.name != QUERY))),
-        ("no-config.trit", edited(|parts| parts.retain(|part| part.name != "whisper.config"))),
-        ("layers.trit", configured(4, 4_000_000_000)),
-        ("heads.trit", configured(3, 7)),
-        ("width.trit", configured(2, 1 << 31)),
-        ("vocabulary.trit", configured(5, 119)),
-        (
-            "shape.trit",
-            edited(|parts| {
-                // The head's rows are one for each token; the last 16 are left out.
-                let head = part(parts, "decoder.token_embedding.weight");
-                let k = head.form.shape[1] as usize;
-                head.form.shape[0] -= 16;
-                head.data.truncate(head.data.len() - 16 * k);
-                head.scales.truncate(head.form.rows().next_multiple_of(16) * 4);
-            }),
-        ),
-        ("tokens.trit", edited(|parts| part(parts, "whisper.tokens").data[8..12].fill(0xFF))),
-        (
-            "huge-weights.trit",
-            edited(|parts| {
-                let bias = part(parts, "encoder.conv2.bias");
-                bias.data.chunks_mut(4).for_each(|x| x.copy_from_slice(&f32::MAX.to_le_bytes()));
-            }),
-        ),
-        ("empty.wav", vec![]),
-        ("text.wav", text),
-        ("no-samples.wav", wav(16_000, &[])),
-        ("nan.wav", wav(16_000, &[0.0, 0.5, f32::NAN, 0.0])),
-        ("loud.wav", wav(16_000, &[0.0, 1e30, 0.0, 0.0])),
-        ("rate-0.wav", wav(0, &[0.0; 100])),
-        ("rate-4e9.wav", wav(4_000_000_000, &[0.0; 100])),
-        ("truncated.wav", silence[..44 + 4 * 2304].to_vec()),
-        ("truncated.flac", flac[..flac.len() - 600].to_vec()),
-        ("header.flac", flac[..20].to_vec()),
-        ("opus.ogg", fixture("tone.opus")),
-        ("silent-film.mp4", fixture("silent_film.mp4")),
-        ("second.wav", silence),
-    ];
-    for (name, bytes) in files {
-        fs::write(folder.path().join(name), bytes).unwrap();
-    }
-    for name in ["a-folder", "out", "out/ok.txt", "more"] {
-        fs::create_dir(folder.path().join(name)).unwrap();
-    }
-    fs::copy(folder.path().join("ok.wav"), folder.path().join("more/ok.wav")).unwrap();
-    folder
-}
+mod broken_files;
 
 /// A shell command run in the folder, what is wrong, the last line it writes to standard error (or
 /// the one line that begins with `error:` or `warning:`) and its exit code.
@@ -426,13 +266,89 @@ const OUTPUT: &[Case] = &[
     (
         "transcribe --output-dir out ok.wav",
         "a folder has the transcript's name",
-        "error: out/ok.txt: Is a directory (os error 21)",
+        "error: out/ok.txt: is a directory",
         5,
     ),
     (
         "transcribe --output-dir more ok.wav",
         "the disk is full",
         "error: more/ok.txt: File too large (os error 27)",
+        5,
+    ),
+];
+
+const CONVERT: &[Case] = &[
+    (
+        "convert missing x.trit",
+        "no such checkpoint",
+        "error: missing: No such file or directory (os error 2)",
+        4,
+    ),
+    (
+        "convert a-folder x.trit",
+        "a folder without a checkpoint",
+        "error: a-folder/config.json: No such file or directory (os error 2)",
+        4,
+    ),
+    (
+        "convert text.trit x.trit",
+        "text as checkpoint",
+        "error: text.trit: not a whisper.cpp model: it does not start with `ggml`",
+        4,
+    ),
+    (
+        "convert empty.trit x.trit",
+        "an empty checkpoint",
+        "error: empty.trit: the file ends within its magic",
+        4,
+    ),
+    (
+        "convert half x.trit",
+        "a configuration without its tokens",
+        "error: half/vocab.json: No such file or directory (os error 2)",
+        4,
+    ),
+    (
+        "convert json x.trit",
+        "a damaged configuration",
+        "error: json/config.json: EOF while parsing an object at line 1 column 1",
+        4,
+    ),
+    (
+        "convert cut x.trit",
+        "truncated weights",
+        "error: cut/model.safetensors: incomplete metadata, file not fully covered",
+        4,
+    ),
+    (
+        "convert --ternary exact checkpoint x.trit",
+        "weights that are not ternary",
+        "error: checkpoint: decoder.blocks.0.attn.key.weight is not exactly ternary: a part holds more than one magnitude",
+        4,
+    ),
+    (
+        "convert --ternary twn --group 33 checkpoint x.trit",
+        "a group size that does not exist",
+        "error: --group 33: expected 32, 64, 128 or 256",
+        2,
+    ),
+    (
+        "convert checkpoint nowhere/x.trit",
+        "no such folder",
+        "error: nowhere/x.trit: No such file or directory (os error 2)",
+        5,
+    ),
+    (
+        "convert checkpoint a-folder",
+        "a folder as destination",
+        "error: a-folder: is a directory",
+        5,
+    ),
+    ("convert checkpoint pipe", "a pipe as destination", "error: pipe: is not a regular file", 5),
+    (
+        "convert checkpoint x.trit",
+        "the disk is full",
+        "error: x.trit: File too large (os error 27)",
         5,
     ),
 ];
@@ -507,7 +423,7 @@ fn listing(folder: &Path) -> Vec<(String, u64)> {
 
 /// Runs the cases and returns their rows of the table in `docs/errors.md`.
 fn check(cases: &[Case]) -> Vec<String> {
-    let folder = folder();
+    let folder = broken_files::folder();
     let before = listing(folder.path());
     let mut rows = Vec::new();
     for &(arguments, wrong, expected, code) in cases {
@@ -537,7 +453,10 @@ fn check(cases: &[Case]) -> Vec<String> {
         assert_eq!(listing(folder.path()), before, "{arguments}");
         let message = message.replace(&len.to_string(), "N").replace(&(len / 2).to_string(), "M");
         let message = message.replace(&(len + 64).to_string(), "M");
-        rows.push(format!("| {wrong} | `trit-whisper {arguments}` | `{message}` | {code} |"));
+        // Markdown's fences of code.
+        let (open, close) = if message.contains('`') { ("`` ", " ``") } else { ("`", "`") };
+        let message = format!("{open}{message}{close}");
+        rows.push(format!("| {wrong} | `trit-whisper {arguments}` | {message} | {code} |"));
     }
     rows
 }
@@ -563,6 +482,11 @@ fn audio() {
 #[test]
 fn output() {
     check_documented(OUTPUT);
+}
+
+#[test]
+fn conversion() {
+    check_documented(CONVERT);
 }
 
 #[test]

@@ -173,6 +173,18 @@ fn info_tells_what_a_model_is() {
 }
 
 #[test]
+fn a_converted_checkpoint_runs() {
+    let folder = TempDir::new().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dense");
+    let model = folder.path().join("dense.trit");
+    let converted = done(program().arg("convert").args([&source, &model]));
+    assert!(stderr(&converted).contains("decoder.token_embedding.weight"));
+    assert!(stdout(&done(program().arg("info").arg(&model))).contains("arena in all"));
+    let output = done(program().args(["transcribe", "--model"]).arg(&model).arg(sample(SHORT)));
+    assert!(!stderr(&output).contains("35 words"));
+}
+
+#[test]
 fn bench_times_each_part() {
     let output = done(program().args(["bench", "--runs", "1"]));
     for part in ["encode", "decode one token", "peak memory", "arena", "ternary_t4_i8_f32"] {
@@ -182,7 +194,7 @@ fn bench_times_each_part() {
 
 #[test]
 fn help_shows_examples() {
-    for arguments in [&["--help"][..], &["transcribe", "--help"], &["info", "--help"]] {
+    for arguments in [&["--help"][..], &["transcribe", "--help"], &["convert", "--help"]] {
         let output = done(program().args(arguments));
         assert!(stdout(&output).contains("Examples:\n  trit-whisper "), "{arguments:?}");
     }

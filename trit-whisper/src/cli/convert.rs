@@ -9,10 +9,17 @@ use trit_core::quantize::{Granularity, TernaryRule};
 use trit_whisper::convert::{ConvertError, ConvertOptions, Dense, Ternarize, convert};
 use trit_whisper::import;
 
-use super::Failure;
+use super::{Failure, tell};
+
+const EXAMPLES: &str = "\
+Examples:
+  trit-whisper convert whisper-small/ small.trit
+  trit-whisper convert ggml-small-wal-ternary-q2_0.bin small-ternary.trit
+  trit-whisper convert --ternary exact --group 64 my-ternary-whisper/ mine.trit";
 
 /// Arguments of `convert`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// A Hugging Face directory, or a whisper.cpp `.bin` file
     source: PathBuf,
@@ -66,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let granularity = match arguments.group {
         None => Granularity::Row,
         Some(inputs) => Granularity::Group(GroupSize::new(inputs).ok_or_else(|| {
-            Failure::Other(format!("--group {inputs}: expected 32, 64, 128 or 256"))
+            Failure::Usage(format!("--group {inputs}: expected 32, 64, 128 or 256"))
         })?),
     };
     let how = arguments.ternary.map(|rule| match rule {
@@ -81,8 +88,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         conv: arguments.conv.into(),
         positions: if arguments.f32_positions { Dense::F32 } else { Dense::F16 },
     };
-    let checkpoint = import::open(&arguments.source)
-        .map_err(|error| Failure::Model(format!("{}: {error}", arguments.source.display())))?;
+    let checkpoint =
+        import::open(&arguments.source).map_err(|error| Failure::Model(error.to_string()))?;
     let bar = ProgressBar::new(1);
     let report = convert(checkpoint.as_ref(), &arguments.dest, &options, &mut |done, total| {
         bar.set_length(total as u64);
@@ -94,25 +101,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
     bar.finish_and_clear();
 
-    eprintln!("{:44}{:>6}{:>12}{:>12}", "tensor", "type", "bits each", "error");
+    let mut table = format!("{:44}{:>6}{:>12}{:>12}\n", "tensor", "type", "bits each", "error");
     let (mut bytes, mut elements) = (0, 0);
     for tensor in &report.tensors {
         let bits = tensor.bytes as f64 * 8.0 / tensor.elements as f64;
-        eprintln!("{:44}{:>6}{bits:>12.2}{:>12.2e}", tensor.name, tensor.stored, tensor.error);
+        let (name, stored) = (&tensor.name, tensor.stored);
+        table += &format!("{name:44}{stored:>6}{bits:>12.2}{:>12.2e}\n", tensor.error);
         bytes += tensor.bytes;
         elements += tensor.elements;
     }
-    eprintln!(
-        "{elements} weights, {:.2} bits each; {} has {:.1} MiB",
+    tell(format_args!(
+        "{table}{elements} weights, {:.2} bits each; {} has {:.1} MiB",
         bytes as f64 * 8.0 / elements.max(1) as f64,
         arguments.dest.display(),
         report.bytes as f64 / (1 << 20) as f64
-    );
+    ));
     if matches!(how, Some(Ternarize::Rule(_))) {
-        eprintln!(
+        tell(
             "warning: a checkpoint that was not trained for ternary weights is unusable after this: \
              its word error rate goes beyond 100 %. Train it first (trit-whisper/train), or convert \
-             without --ternary."
+             without --ternary.",
         );
     }
     Ok(())

@@ -19,7 +19,7 @@ Examples:
 pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,
-    /// Threads to plan memory for
+    /// Threads to plan memory for; 0 means one for each core
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
     threads: usize,
 }

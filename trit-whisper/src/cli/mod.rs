@@ -8,8 +8,10 @@ mod transcribe;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::{Parser, Subcommand};
 use trit_whisper::mmap::MappedFile;
@@ -113,9 +115,10 @@ fn arena(len: usize) -> Result<Vec<u8>, Failure> {
 /// Most threads that are started: more than any CPU this is made for has.
 const MAX_THREADS: usize = 256;
 
-/// Reads a number of threads.
+/// Reads a number of threads; 0 gives the number of cores.
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
+        Ok(0) => Ok(available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS)),
         Ok(count) if count <= MAX_THREADS => Ok(count),
         _ => Err(format!("expected a number from 0 to {MAX_THREADS}")),
     }

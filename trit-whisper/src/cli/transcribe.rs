@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trit_simd::parallel::Join;
 use trit_simd::{Cpu, Kernels};
+use trit_whisper::new_file::NewFile;
 use trit_whisper::output::{Format, Transcript, render};
 use trit_whisper::threads::Threads;
 use trit_whisper::{Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Transcriber, audio};
@@ -264,15 +265,11 @@ fn show(bar: &ProgressBar) {
     bar.enable_steady_tick(Duration::from_millis(200));
 }
 
-/// Writes by way of a temporary file in the same folder, so that nothing is left half-written.
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        file.as_file_mut().write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        let mut file = NewFile::create(path)?;
+        file.write_all(bytes)?;
+        file.finish()
     };
     write().map_err(|error: io::Error| Failure::Output(format!("{}: {error}", path.display())))
 }

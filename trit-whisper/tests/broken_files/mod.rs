@@ -1,0 +1,183 @@
+//! A folder full of broken files.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+use trit_core::container::{Container, Field, Form, Plan};
+use trit_whisper::embedded;
+
+/// CRC-32 as in the container, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
+    })
+}
+
+/// An entry taken out of a file.
+struct Part {
+    name: String,
+    form: Form,
+    data: Vec<u8>,
+    scales: Vec<u8>,
+}
+
+fn word(bytes: &[u8], at: usize) -> usize {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
+}
+
+/// The embedded model, taken apart, edited and put together again with correct checksums.
+fn edited(edit: impl FnOnce(&mut Vec<Part>)) -> Vec<u8> {
+    let file = embedded::model();
+    let container = Container::open(file).unwrap();
+    let part = |(index, entry): (usize, trit_core::container::Entry<'_>)| {
+        let record = &file[128 + 128 * index..][..128];
+        let range = |at| file[word(record, at)..][..word(record, at + 8)].to_vec();
+        let (name, form) = (entry.name().to_owned(), entry.form());
+        Part { name, form, data: range(96), scales: range(112) }
+    };
+    let mut parts: Vec<_> = container.entries().enumerate().map(part).collect();
+    edit(&mut parts);
+    let fields: Vec<_> = parts
+        .iter()
+        .map(|part| {
+            let crc = crc32(&[part.data.as_slice(), &part.scales].concat());
+            Field { name: &part.name, form: part.form, crc }
+        })
+        .collect();
+    let plan = Plan::new(&fields).unwrap();
+    let mut file = vec![0; plan.file_len() as usize];
+    plan.write_head(&mut file[..plan.head_len()]);
+    for (index, part) in parts.iter().enumerate() {
+        let (data, scales) = plan.place(index);
+        file[data as usize..][..part.data.len()].copy_from_slice(&part.data);
+        file[scales as usize..][..part.scales.len()].copy_from_slice(&part.scales);
+    }
+    file
+}
+
+const QUERY: &str = "encoder.blocks.0.attn.query.weight";
+
+fn part<'p>(parts: &'p mut [Part], name: &str) -> &'p mut Part {
+    parts.iter_mut().find(|part| part.name == name).unwrap()
+}
+
+/// The embedded model with one number of its configuration changed.
+fn configured(field: usize, value: u32) -> Vec<u8> {
+    edited(|parts| {
+        part(parts, "whisper.config").data[4 * field..][..4].copy_from_slice(&value.to_le_bytes());
+    })
+}
+
+/// The embedded model with the byte at `at` changed and no checksum corrected.
+fn flipped(at: usize) -> Vec<u8> {
+    let mut file = embedded::model().to_vec();
+    file[at] ^= 0x10;
+    file
+}
+
+/// A 16 kHz WAV file of f32 samples.
+fn wav(rate: u32, samples: &[f32]) -> Vec<u8> {
+    let len = 4 * samples.len() as u32;
+    let mut file = [b"RIFF", &(36 + len).to_le_bytes()[..], b"WAVEfmt ", &[16, 0, 0, 0]].concat();
+    file.extend([3, 0, 1, 0]);
+    file.extend(rate.to_le_bytes());
+    file.extend(rate.wrapping_mul(4).to_le_bytes());
+    file.extend([4, 0, 32, 0]);
+    file.extend(b"data");
+    file.extend(len.to_le_bytes());
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    file
+}
+
+/// A folder of broken files.
+pub(crate) fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let model = embedded::model();
+    let first_payload = word(&model[128..256], 96);
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let fixture = |name| fs::read(package.join("tests/fixtures").join(name)).unwrap();
+    let flac = fixture("tone.flac");
+    let silence = wav(16_000, &[0.0; 4000]);
+    let text = b"Call me Ishmael. Some years ago, never mind how long precisely\n".repeat(200);
+    let files: [(&str, Vec<u8>); 34] = [
+        ("ok.wav", silence.clone()),
+        ("empty.trit", vec![]),
+        ("text.trit", text.clone()),
+        ("truncated.trit", model[..model.len() / 2].to_vec()),
+        ("stub.trit", model[..100].to_vec()),
+        ("longer.trit", [model, &[0; 64]].concat()),
+        ("version.trit", flipped(8)),
+        ("header.trit", flipped(13)),
+        ("directory.trit", flipped(128 + 85)),
+        ("checksum.trit", flipped(first_payload + 1)),
+        (
+            "nan-scale.trit",
+            edited(|parts| {
+                part(parts, QUERY).scales[4 * 7..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+            }),
+        ),
+        ("code.trit", edited(|parts| part(parts, QUERY).data[5] = 0xFF)),
+        ("missing-tensor.trit", edited(|parts| parts.retain(|part| part.name != QUERY))),
+        ("no-config.trit", edited(|parts| parts.retain(|part| part.name != "whisper.config"))),
+        ("layers.trit", configured(4, 4_000_000_000)),
+        ("heads.trit", configured(3, 7)),
+        ("width.trit", configured(2, 1 << 31)),
+        ("vocabulary.trit", configured(5, 119)),
+        (
+            "shape.trit",
+            edited(|parts| {
+                // The head's rows are one for each token; the last 16 are left out.
+                let head = part(parts, "decoder.token_embedding.weight");
+                let k = head.form.shape[1] as usize;
+                head.form.shape[0] -= 16;
+                head.data.truncate(head.data.len() - 16 * k);
+                head.scales.truncate(head.form.rows().next_multiple_of(16) * 4);
+            }),
+        ),
+        ("tokens.trit", edited(|parts| part(parts, "whisper.tokens").data[8..12].fill(0xFF))),
+        (
+            "huge-weights.trit",
+            edited(|parts| {
+                let bias = part(parts, "encoder.conv2.bias");
+                bias.data.chunks_mut(4).for_each(|x| x.copy_from_slice(&f32::MAX.to_le_bytes()));
+            }),
+        ),
+        ("empty.wav", vec![]),
+        ("text.wav", text),
+        ("no-samples.wav", wav(16_000, &[])),
+        ("nan.wav", wav(16_000, &[0.0, 0.5, f32::NAN, 0.0])),
+        ("loud.wav", wav(16_000, &[0.0, 1e30, 0.0, 0.0])),
+        ("rate-0.wav", wav(0, &[0.0; 100])),
+        ("rate-4e9.wav", wav(4_000_000_000, &[0.0; 100])),
+        ("truncated.wav", silence[..44 + 4 * 2304].to_vec()),
+        ("truncated.flac", flac[..flac.len() - 600].to_vec()),
+        ("header.flac", flac[..20].to_vec()),
+        ("opus.ogg", fixture("tone.opus")),
+        ("silent-film.mp4", fixture("silent_film.mp4")),
+        ("second.wav", silence),
+    ];
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    for name in ["a-folder", "out", "out/ok.txt", "more"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    fs::copy(folder.path().join("ok.wav"), folder.path().join("more/ok.wav")).unwrap();
+    let made = Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap();
+    assert!(made.success());
+    let names = ["config.json", "tokenizer.json", "model.safetensors"];
+    for (name, count) in [("checkpoint", 3), ("cut", 3), ("half", 1), ("json", 3)] {
+        let to = folder.path().join(name);
+        fs::create_dir(&to).unwrap();
+        for name in &names[..count] {
+            fs::copy(package.join("tests/fixtures/dense").join(name), to.join(name)).unwrap();
+        }
+    }
+    fs::write(folder.path().join("json/config.json"), "{").unwrap();
+    let weights = folder.path().join("cut/model.safetensors");
+    let whole = fs::read(&weights).unwrap();
+    fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
+    folder
+}
