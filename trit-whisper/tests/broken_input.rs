@@ -1,7 +1,7 @@
 //! Broken input of every kind, given to the program: the message names what is at fault, the exit
 //! code is the documented one, and nothing is left half-written. `docs/errors.md` shows the same
-//! cases with the same messages.
-#![cfg(target_os = "linux")]
+//! cases with the same messages, of which some are glibc's.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::fs;
 use std::path::Path;
