@@ -7,16 +7,9 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// Cargo's setting that says how a program for emulated aarch64 is started.
-const RUNNER: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER";
-
 fn program() -> Command {
-    let path = env!("CARGO_BIN_EXE_trit-whisper");
-    let emulated = cfg!(all(target_arch = "aarch64", target_env = "musl"));
-    let runner = std::env::var(RUNNER).ok().filter(|_| emulated).unwrap_or_default();
-    let mut words = runner.split_whitespace().chain([path]);
-    let mut command = Command::new(words.next().unwrap_or(path));
-    command.args(words).stdin(Stdio::null());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trit-whisper"));
+    command.stdin(Stdio::null());
     command
 }
 
