@@ -24,7 +24,7 @@ fn models(kind: &str) -> Vec<PathBuf> {
         None => println!("TRIT_ORACLE_DIR is not set: only the committed model is checked"),
         Some(folder) => {
             let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-            models.extend(entries.filter(|path| {
+            models.extend(entries.filter(|path| path.is_dir()).filter(|path| {
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(kind))
             }));
         }

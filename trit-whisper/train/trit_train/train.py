@@ -141,6 +141,8 @@ def fit(model: Whisper, bank: Bank, clips: list[Clip], plan: Plan, out: Path, se
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     model.to(device).train()
+    if teacher is not None:
+        teacher.to(device).eval()
     aid = nn.Linear(model.config.n_state, len(WORDS) + 1).to(device)
     banks = torch.stack([torch.from_numpy(mel_filters(model.config.n_mels, w)) for w in WARPS])
     banks = banks.to(device)
