@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with spoken-words/")
     parser.add_argument("--work", type=Path, default=Path("work"), help="checkpoints and cache")
     parser.add_argument("--steps", type=int, help="training steps (float 9000, ternary 4000)")
+    parser.add_argument("--start", type=Path, help="float checkpoint to go on from (stage float)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--words", type=int, default=4000, help="command words to evaluate on")
@@ -91,9 +92,13 @@ def main() -> None:
     clips = data.split(bank.clips)["train"]
     start = arguments.work / "float.pt"
     if arguments.stage == "float":
-        plan = train.Plan(steps=arguments.steps or 9000, rate=1e-3)
         torch.manual_seed(arguments.seed)
-        model = train.new_model(Config(n_vocab=VOCAB))
+        plan = train.Plan(steps=arguments.steps or 9000, rate=1e-3)
+        if arguments.start:
+            plan.curriculum = False
+            model = train.restore(arguments.start)
+        else:
+            model = train.new_model(Config(n_vocab=VOCAB))
         train.fit(model, bank, clips, plan, start, arguments.seed, report=say)
         return
     # Both second stages start from the same weights and see the same utterances in the same order;

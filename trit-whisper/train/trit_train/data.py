@@ -2,8 +2,6 @@
 
 import csv
 import hashlib
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +9,10 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from .tokens import SAMPLE_RATE, WORDS
+from .tokens import SAMPLE_RATE
+from .voices import RECORDED, disguised, synthetic
 
 SILENCE = "_silence_"
-VOICES = ["en-us", "en-gb", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd"]
-VARIANTS = [f"m{i}" for i in range(1, 9)] + [f"f{i}" for i in range(1, 6)]
-
 
 @dataclass
 class Clip:
@@ -47,23 +43,23 @@ def fold(name: str) -> int:
 
 
 def split(clips: list[Clip]) -> dict[str, list[Clip]]:
-    """Train, dev and test clips with no speaker in two of them.
+    """Train and test clips with no speaker in both.
 
-    Of the Speech Commands speakers folds 0-3 are the test set and fold 4 the dev set. The Free
-    Spoken Digit Dataset has few speakers, so the one with the lowest hash is held out for testing.
-    Noise has no speaker and is split by clip. Synthetic voices are only trained on.
+    Of the Speech Commands speakers folds 0-3 are the test set. The Free Spoken Digit Dataset has
+    few speakers, so the one with the lowest hash is held out for testing. Noise has no speaker and
+    is split by clip. Synthetic and disguised voices are only trained on.
     """
     digits = sorted({c.speaker for c in clips if c.source == "fsdd"},
                     key=lambda s: hashlib.sha1(s.encode()).hexdigest())
-    sets: dict[str, list[Clip]] = {"train": [], "dev": [], "test": []}
+    sets: dict[str, list[Clip]] = {"train": [], "test": []}
     for index, clip in enumerate(clips):
         if clip.source == "fsdd":
             name = "test" if clip.speaker == digits[0] else "train"
-        elif clip.source == "synthetic":
+        elif clip.source in ("synthetic", "disguised"):
             name = "train"
         else:
             n = fold(str(index) if clip.word == SILENCE else clip.speaker)
-            name = "test" if n < 4 else "dev" if n == 4 else "train"
+            name = "test" if n < 4 else "train"
         sets[name].append(clip)
     return sets
 
@@ -87,50 +83,47 @@ def read(path: Path) -> np.ndarray:
     return x
 
 
-def synthesise(word: str, voice: str, speed: int, pitch: int) -> np.ndarray:
-    """`word` spoken by espeak-ng, or nothing when the voice is not installed."""
-    command = ["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "--stdout", word]
-    wav = subprocess.run(command, capture_output=True, check=False).stdout
-    if len(wav) < 1000:
-        return np.zeros(0, np.float32)
-    x = np.frombuffer(wav[44: 44 + (len(wav) - 44) // 2 * 2], np.int16).astype(np.float32) / 32768
-    return resample_poly(x, 320, 441).astype(np.float32)
+def level(x: np.ndarray) -> np.ndarray:
+    """`x` trimmed, with a peak of 0.5."""
+    x = trim(x)
+    return x / max(float(np.abs(x).max()), 1e-4) * 0.5
 
 
-def synthetic(per_word: int, seed: int) -> list[tuple[str, str, np.ndarray]]:
-    """(word, voice, samples) of `per_word` random synthetic voices for each word."""
-    rng = np.random.default_rng(seed)
-    jobs = [
-        (word, f"{rng.choice(VOICES)}+{rng.choice(VARIANTS)}", int(rng.integers(110, 210)),
-         int(rng.integers(15, 85)))
-        for word in WORDS for _ in range(per_word)
-    ]
-    with ThreadPoolExecutor(2) as pool:
-        spoken = pool.map(lambda job: synthesise(*job), jobs)
-    return [(job[0], job[1], x) for job, x in zip(jobs, spoken) if len(x)]
+def load(data: Path, cache: Path, voices: int = 60, disguises: int = 5) -> Bank:
+    """The bank of all clips under `data/spoken-words`, made once and kept in `cache`.
 
-
-def load(data: Path, cache: Path, voices_per_word: int = 60) -> Bank:
-    """The bank of all clips under `data/spoken-words`, made once and kept in `cache`."""
+    Each word is spoken by `voices` synthetic voices as well, and each training clip of Speech
+    Commands, and of the synthetic voices that come from a person, by `disguises` other voices.
+    """
     if not cache.exists():
-        rows = list(csv.DictReader((data / "spoken-words" / "manifest.csv").open()))
+        with (data / "spoken-words" / "manifest.csv").open() as manifest:
+            rows = list(csv.DictReader(manifest))
         found = []
         for row in rows:
             x = read(data / "spoken-words" / row["path"])
-            if row["word"] != SILENCE:
-                x = trim(x)
-                x = x / max(float(np.abs(x).max()), 1e-4) * 0.5
-            found.append((row["word"], row["speaker"], row["source"], x))
-        for word, voice, x in synthetic(voices_per_word, seed=1):
-            x = trim(x)
-            found.append((word, voice, "synthetic", x / max(float(np.abs(x).max()), 1e-4) * 0.5))
-        ends = np.cumsum([len(x) for *_, x in found])
-        table = np.array([(w, s, o, str(e - len(x)), str(e))
-                          for (w, s, o, x), e in zip(found, ends)])
+            found.append((row["word"], row["speaker"], row["source"],
+                          x if row["word"] == SILENCE else level(x)))
+        found += [(word, voice, "synthetic", level(x)) for word, voice, x in synthetic(voices, seed=1)]
+        bank = assemble(found)
+        models = [c for c in split(bank.clips)["train"] if c.word != SILENCE
+                  and (c.source == "speech-commands" or c.speaker in RECORDED)]
+        others = disguised([bank.audio(c) for c in models], disguises, seed=2)
+        found += [(c.word, c.speaker, "disguised", level(x))
+                  for c, copies in zip(models, others) for x in copies]
+        bank = assemble(found)
+        table = np.array([(c.word, c.speaker, c.source, str(c.start), str(c.stop))
+                          for c in bank.clips])
         cache.parent.mkdir(parents=True, exist_ok=True)
         part = cache.with_suffix(".part.npz")
-        np.savez(part, samples=np.concatenate([x for *_, x in found]), table=table)
+        np.savez(part, samples=bank.samples, table=table)
         part.rename(cache)
     stored = np.load(cache)
     clips = [Clip(w, s, o, int(a), int(b)) for w, s, o, a, b in stored["table"].tolist()]
     return Bank(stored["samples"], clips)
+
+
+def assemble(found: list[tuple[str, str, str, np.ndarray]]) -> Bank:
+    """A bank of (word, speaker, source, samples)."""
+    ends = np.cumsum([len(x) for *_, x in found])
+    clips = [Clip(w, s, o, int(e) - len(x), int(e)) for (w, s, o, x), e in zip(found, ends)]
+    return Bank(np.concatenate([x for *_, x in found]), clips)

@@ -21,7 +21,7 @@ class Config:
     n_text_ctx: int = 64
     n_text_layer: int = 2
     n_vocab: int = 0
-    dropout: float = 0.05
+    dropout: float = 0.1
 
 
 def sinusoids(length: int, channels: int) -> torch.Tensor:
@@ -90,7 +90,8 @@ class Block(nn.Module):
         self.dropout = dropout
 
     def drop(self, x):
-        return F.dropout(x, self.dropout, self.training)
+        """Drops channels of an utterance for all its positions (Gal and Ghahramani 2016)."""
+        return x * F.dropout(torch.ones_like(x[:, :1]), self.dropout, self.training)
 
     def forward(self, x, source=None):
         x = x + self.drop(self.attn(self.attn_ln(x), causal=source is not None)[0])

@@ -19,6 +19,8 @@ from .tokens import EOT, TIMESTAMP_FIRST, VOCAB, WINDOW, WORDS
 from .utterances import POSITION, Mixer
 
 IGNORE = -100
+GROUPED = 4
+"""Batches whose utterances are drawn together and sorted by length."""
 WARPS = np.linspace(0.84, 1.16, 9)
 """Vocal-tract length perturbation, ±16 %."""
 
@@ -53,7 +55,12 @@ class Batches(IterableDataset):
             strength = 0.75 * min(max(p - 0.04, 0.0) / 0.3, 1.0)
             # The runtime always pads to the whole window; late training sees mostly that.
             full = mixer.rng.random() < (0.0 if p < 0.3 else 0.25 if p < 0.7 else 0.4)
-            yield collate([mixer.draw(most, strength) for _ in range(self.plan.batch)], full, mixer.rng)
+            # Utterances of like length go together, so that little is computed on padding.
+            drawn = [mixer.draw(most, strength) for _ in range(self.plan.batch * GROUPED)]
+            drawn.sort(key=lambda u: len(u.samples))
+            for group in mixer.rng.permutation(GROUPED):
+                part = drawn[group * self.plan.batch: (group + 1) * self.plan.batch]
+                yield collate(part, full, mixer.rng)
 
 
 def collate(utterances, full: bool, rng) -> dict[str, torch.Tensor]:
@@ -85,15 +92,20 @@ def collate(utterances, full: bool, rng) -> dict[str, torch.Tensor]:
 
 
 def spec_augment(mel: torch.Tensor) -> torch.Tensor:
-    """Masks up to two bands of 10 mels and two stretches of 12 frames with the mean (Park 2019)."""
-    mel = mel.clone()
-    mean = mel.mean(dim=(1, 2))
-    for row in range(len(mel)):
-        for size, axis in ((10, 1), (10, 1), (12, 0), (12, 0)):
-            width = int(torch.randint(0, size + 1, ()))
-            start = int(torch.randint(0, mel.shape[1 + axis] - width, ()))
-            mel[row].narrow(axis, start, width).fill_(mean[row])
-    return mel
+    """Masks bands and stretches of time with the mean (Park 2019).
+
+    Two bands of up to 14 mels, and every 0.75 s a stretch of up to 14 frames.
+    """
+    rows, frames, mels = mel.shape
+
+    def masks(size: int, count: int) -> torch.Tensor:
+        width = torch.randint(0, 15, (rows, count, 1), device=mel.device)
+        start = (torch.rand(rows, count, 1, device=mel.device) * (size - width)).long()
+        at = torch.arange(size, device=mel.device)
+        return ((at >= start) & (at < start + width)).any(1)
+
+    hidden = masks(frames, frames // 75)[:, :, None] | masks(mels, 2)[:, None, :]
+    return torch.where(hidden, mel.mean(dim=(1, 2), keepdim=True), mel)
 
 
 def new_model(config: Config) -> Whisper:
@@ -215,6 +227,6 @@ def fit(model: Whisper, bank: Bank, clips: list[Clip], plan: Plan, out: Path, se
 def restore(path: Path) -> Whisper:
     """The float-mode model of a checkpoint written by `fit`; set its mode before use."""
     stored = torch.load(path, map_location="cpu", weights_only=True)
-    model = Whisper(Config(**stored["config"]))
+    model = Whisper(Config(**stored["config"] | {"dropout": Config.dropout}))
     model.load_state_dict(stored["model"])
     return model.eval()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 from .data import SILENCE, Bank, Clip
 from .tokens import COMMANDS, DIGITS, EOT, NO_SPEECH, SAMPLE_RATE, SOT, WINDOW, WORDS, timestamp
@@ -10,6 +11,8 @@ from .tokens import COMMANDS, DIGITS, EOT, NO_SPEECH, SAMPLE_RATE, SOT, WINDOW, 
 POSITION = 320
 """Samples per encoder position."""
 SILENT_LABEL = len(WORDS)
+SOURCES = {"speech-commands": 0.35, "disguised": 0.3, "fsdd": 0.15, "synthetic": 0.2}
+"""How often training draws from each source."""
 
 
 @dataclass
@@ -81,9 +84,8 @@ class Mixer:
         if rng.random() < 0.06:
             n = int(rng.integers(SAMPLE_RATE // 2, WINDOW // 2))
             return Utterance(self.background(n) * 10 ** rng.uniform(-2.5, -0.2), [], [])
-        sources = [s for s in ("speech-commands", "fsdd", "synthetic") if s in self.by_source]
-        odds = np.array([{"speech-commands": 0.45, "fsdd": 0.2, "synthetic": 0.35}[s]
-                         for s in sources])
+        sources = [s for s in SOURCES if s in self.by_source]
+        odds = np.array([SOURCES[s] for s in sources])
         mixed = rng.random() < 0.25
         source = rng.choice(sources, p=odds / odds.sum())
         count = int(rng.integers(1, most_words + 1))
@@ -97,6 +99,9 @@ class Mixer:
         gaps = [int(rng.integers(0, longest)) for _ in range(count + 1)]
         utterance = self.join(clips, speeds, gaps)
         x = utterance.samples
+        if rng.random() < strength:
+            for start, stop in utterance.spans:
+                x[max(start - 800, 0): stop + 800] *= 10 ** rng.uniform(-0.4, 0.0)
         if rng.random() < strength:
             x = self.filter(x, narrow=source == "fsdd")
         peak = max(float(np.abs(x).max()), 1e-5)
@@ -118,9 +123,11 @@ class Mixer:
             start = rng.integers(0, len(x) - n)
             x = x[start: start + n]
         else:
-            spectrum = np.fft.rfft(rng.standard_normal(n))
-            shape = np.maximum(np.arange(len(spectrum)), 1.0) ** -rng.uniform(0, 1)
-            x = np.fft.irfft(spectrum * shape, n)
+            size = fft.next_fast_len(n, real=True)
+            spectrum = fft.rfft(rng.standard_normal(size, np.float32))
+            steep = np.float32(rng.uniform(0, 1))
+            shape = np.maximum(np.arange(len(spectrum), dtype=np.float32), 1) ** -steep
+            x = fft.irfft(spectrum * shape, size)[:n]
             if kind > 0.95:
                 x = np.zeros(n)
         return (x / max(float(np.abs(x).max()), 1e-5)).astype(np.float32)
@@ -128,21 +135,22 @@ class Mixer:
     def filter(self, x: np.ndarray, narrow: bool) -> np.ndarray:
         """A room, an equaliser and the upper band changed, in one pass over the spectrum."""
         rng = self.rng
-        n = len(x) + 4000
+        n = fft.next_fast_len(len(x) + 4000, real=True)
         if narrow and rng.random() < 0.6:
             # The mirror image of a telephone band fills the empty octave above it.
-            mirror = x * np.where(np.arange(len(x)) % 2, -1.0, 1.0)
-            x = x + mirror * 10 ** rng.uniform(-2.0, -0.3)
-        spectrum = np.fft.rfft(x, n)
-        hz = np.fft.rfftfreq(n, 1 / SAMPLE_RATE)
+            x = x.copy()
+            x[::2] *= 1 + 10 ** rng.uniform(-2.0, -0.3)
+        spectrum = fft.rfft(x.astype(np.float32), n)
+        hz = fft.rfftfreq(n, 1 / SAMPLE_RATE).astype(np.float32)
         if rng.random() < 0.5:
             length = int(rng.uniform(0.05, 0.25) * SAMPLE_RATE)
             decay = np.exp(-np.arange(length) / (length / rng.uniform(4, 9)))
             response = rng.standard_normal(length) * decay * rng.uniform(0.02, 0.15)
             response[0] = 1.0
-            spectrum *= np.fft.rfft(response, n)
+            spectrum *= fft.rfft(response.astype(np.float32), n)
         points = np.array([0, 300, 1000, 3000, 8000])
-        spectrum *= 10 ** (np.interp(hz, points, rng.uniform(-6, 6, len(points))) / 20)
+        curve = np.interp(hz, points, rng.uniform(-6, 6, len(points))).astype(np.float32)
+        spectrum *= 10 ** (curve / 20)
         if not narrow and rng.random() < 0.25:
             spectrum *= 1 / (1 + (hz / rng.uniform(3200, 4500)) ** 16)
-        return np.fft.irfft(spectrum, n)[: len(x)].astype(np.float32)
+        return fft.irfft(spectrum, n)[: len(x)].astype(np.float32)
