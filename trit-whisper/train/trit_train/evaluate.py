@@ -20,6 +20,8 @@ class TestSet:
 
     name: str
     utterances: list[Utterance]
+    speakers: list[int]
+    """Speaker of each utterance; the clip itself for noise."""
 
 
 def pad(samples: np.ndarray) -> np.ndarray:
@@ -30,8 +32,9 @@ def pad(samples: np.ndarray) -> np.ndarray:
 def test_sets(bank: Bank, clips: list[Clip], words: int, seed: int = 7) -> list[TestSet]:
     """About `words` words a set of commands and of digits by source, fewer of the rare words.
 
-    Clips are joined as in training, without augmentation: gaps of 0 to 0.6 s, a level of −32 to
-    −1 dB. Noise clips are taken one by one, at three levels, and digital silence once.
+    The words of an utterance come from one speaker and are joined as in training, without
+    augmentation: gaps of 0 to 0.6 s, a level of −32 to −1 dB. Noise clips are taken one by one, at
+    three levels, and digital silence once.
     """
     kinds = [
         ("commands", COMMANDS, "speech-commands", words),
@@ -43,21 +46,27 @@ def test_sets(bank: Bank, clips: list[Clip], words: int, seed: int = 7) -> list[
     for name, vocabulary, source, wanted in kinds:
         chosen = [c for c in clips if c.word in vocabulary and c.source == source]
         mixer, rng = Mixer(bank, clips, seed), np.random.default_rng(seed)
-        utterances, count = [], 0
+        utterances, speakers, count = [], [], 0
+        names = sorted({c.speaker for c in chosen})
+        by_speaker = {name: [c for c in chosen if c.speaker == name] for name in names}
         while chosen and count < wanted:
             n = int(rng.integers(1, 9))
-            picked = [chosen[rng.integers(len(chosen))] for _ in range(n)]
+            # A speaker is as likely as it has recordings.
+            speaker = chosen[rng.integers(len(chosen))].speaker
+            own = by_speaker[speaker]
+            picked = [own[rng.integers(len(own))] for _ in range(n)]
             utterance = mixer.join(picked, [1.0] * n, [int(g) for g in rng.integers(0, 9600, n + 1)])
             utterance.samples *= 10 ** rng.uniform(-1.6, -0.05) / max(np.abs(utterance.samples).max(), 1e-5)
             utterances.append(utterance)
+            speakers.append(names.index(speaker))
             count += len(utterance.words)
-        sets.append(TestSet(name, utterances))
-    noise = [Utterance(np.zeros(WINDOW, np.float32), [], [])]
-    for clip in clips:
-        if clip.word == SILENCE:
-            x = bank.audio(clip)
-            noise += [Utterance(x * gain, [], []) for gain in (0.3, 1.0, 3.0)]
-    sets.append(TestSet("noise", noise))
+        sets.append(TestSet(name, utterances, speakers))
+    noise, owners = [Utterance(np.zeros(WINDOW, np.float32), [], [])], [0]
+    for index, clip in enumerate((c for c in clips if c.word == SILENCE), 1):
+        x = bank.audio(clip)
+        noise += [Utterance(x * gain, [], []) for gain in (0.3, 1.0, 3.0)]
+        owners += [index] * 3
+    sets.append(TestSet("noise", noise, owners))
     return sets
 
 
@@ -117,17 +126,17 @@ def edits(reference: list[str], found: list[str]) -> int:
 
 
 def errors(model: Whisper, test: TestSet, batch: int = 48) -> np.ndarray:
-    """Errors and words of each utterance, `[utterances, 2]`; for noise, words found and 1."""
+    """Errors, words and speaker of each utterance, `[utterances, 3]`; for noise, words found and 1."""
     rows = []
     for start in range(0, len(test.utterances), batch):
         part = test.utterances[start: start + batch]
         found = transcribe(model, np.stack([pad(u.samples) for u in part]))
-        for utterance, ids in zip(part, found):
+        for utterance, ids, speaker in zip(part, found, test.speakers[start: start + batch]):
             words = [WORDS[t] for t in ids if t < len(WORDS)]
             if utterance.words:
-                rows.append((edits(utterance.words, words), len(utterance.words)))
+                rows.append((edits(utterance.words, words), len(utterance.words), speaker))
             else:
-                rows.append((int(bool(words)), 1))
+                rows.append((int(bool(words)), 1, speaker))
     return np.array(rows)
 
 
@@ -136,11 +145,19 @@ def rate(rows: np.ndarray) -> float:
     return 100.0 * rows[:, 0].sum() / rows[:, 1].sum()
 
 
-def gap(mine: np.ndarray, theirs: np.ndarray, draws: int = 2000) -> tuple[float, float, float]:
-    """Difference of the rates on the same utterances, with a 95 % bootstrap interval, in points."""
+def gap(mine: np.ndarray, theirs: np.ndarray, draws: int = 5000) -> tuple[float, float, float]:
+    """Difference of the rates on the same utterances, with a 95 % interval, in points.
+
+    The interval is from a bootstrap over speakers: their utterances are not independent, and
+    another test would meet other speakers.
+    """
     rng = np.random.default_rng(0)
-    n = len(mine)
-    samples = [rng.integers(0, n, n) for _ in range(draws)]
-    differences = [rate(mine[s]) - rate(theirs[s]) for s in samples]
+    speakers = np.unique(mine[:, 2])
+    mine_of, theirs_of = (np.array([rows[rows[:, 2] == s][:, :2].sum(0) for s in speakers])
+                          for rows in (mine, theirs))
+    differences = []
+    for _ in range(draws):
+        drawn = rng.integers(0, len(speakers), len(speakers))
+        differences.append(rate(mine_of[drawn]) - rate(theirs_of[drawn]))
     low, high = np.percentile(differences, [2.5, 97.5])
     return rate(mine) - rate(theirs), float(low), float(high)
