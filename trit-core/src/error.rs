@@ -30,6 +30,13 @@ pub enum MatrixError {
         /// The value found.
         found: i8,
     },
+    /// A weight is not in −8..=7.
+    NotInt4 {
+        /// Index of the weight, row-major.
+        index: usize,
+        /// The value found.
+        found: i8,
+    },
 }
 
 impl fmt::Display for MatrixError {
@@ -43,6 +50,9 @@ impl fmt::Display for MatrixError {
             }
             Self::NotTernary { index, found } => {
                 write!(f, "weight {index} is {found}, expected -1, 0 or 1")
+            }
+            Self::NotInt4 { index, found } => {
+                write!(f, "weight {index} is {found}, expected -8 to 7")
             }
         }
     }
@@ -83,12 +93,11 @@ impl From<MatrixError> for QuantizeError {
     }
 }
 
-/// Checks a buffer's length.
-pub(crate) fn check_len(
-    what: &'static str,
-    found: usize,
-    expected: usize,
-) -> Result<(), MatrixError> {
+/// Checks that a buffer, named `what` in the error, has `expected` elements.
+///
+/// # Errors
+/// [`MatrixError::Length`] if it has not.
+pub fn check_len(what: &'static str, found: usize, expected: usize) -> Result<(), MatrixError> {
     if found == expected { Ok(()) } else { Err(MatrixError::Length { what, expected, found }) }
 }
 

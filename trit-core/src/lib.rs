@@ -28,6 +28,7 @@ pub mod container;
 mod error;
 pub mod f16;
 pub mod foreign;
+pub mod int4;
 pub mod layout;
 mod matrix;
 pub mod quantize;
@@ -35,9 +36,9 @@ pub mod reference;
 mod scale;
 
 pub use activations::{QuantizedActs, QuantizedActsMut};
-pub use error::{MatrixError, QuantizeError};
+pub use error::{MatrixError, QuantizeError, check_len};
 pub use layout::Layout;
-pub use matrix::{F16Matrix, F32Matrix, Int8Matrix, TernaryMatrix};
+pub use matrix::{F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, TernaryMatrix};
 pub use scale::{GroupSize, Scales};
 
 /// Rows of one tile; row counts are padded to it.
@@ -48,6 +49,12 @@ pub const MAX_TERNARY_K: usize = 1 << 20;
 
 /// Largest k of an int8 matrix: `|Σ w·q| ≤ 128·128·2¹⁶ = 2³⁰` stays inside an i32.
 pub const MAX_INT8_K: usize = 1 << 16;
+
+/// Largest k of a 4-bit matrix, that of activations.
+///
+/// The arithmetic would bear more: an integer sum never leaves its group of at most 256 inputs, so
+/// `|Σ c·q| ≤ 15·128·256 < 2¹⁹` whatever k is, and `|Σ w·q| ≤ 8·128·256 = 2¹⁸` is exact as an f32.
+pub const MAX_INT4_K: usize = MAX_TERNARY_K;
 
 /// `rows` rounded up to whole tiles.
 #[inline]

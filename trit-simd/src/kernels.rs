@@ -6,12 +6,12 @@ use core::ops::Range;
 use trit_core::reference::{DftTable, FFT_SIZE, LANES, SPECTRUM_SIZE};
 use trit_core::{
     F16Matrix, F32Matrix, Int8Matrix, Layout, MatrixError, QuantizeError, QuantizedActs,
-    QuantizedActsMut, TernaryMatrix,
+    QuantizedActsMut, TernaryMatrix, check_len,
 };
 
 use crate::cpu::Cpu;
 use crate::float::attention::{Shape, scratch_len};
-use crate::ops::{Input, check_len, check_rows};
+use crate::ops::{Input, check_rows};
 use crate::registry::{self, Dense, Kernel, choose};
 
 /// The variant of each operation that a CPU gets. Small, `Copy`, and free to share.

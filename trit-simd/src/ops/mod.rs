@@ -6,7 +6,7 @@ pub(crate) mod ternary;
 
 use core::ops::Range;
 
-use trit_core::{MatrixError, QuantizedActs};
+use trit_core::{MatrixError, QuantizedActs, check_len};
 
 /// What a matrix product reads besides the weights, with shapes already checked.
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +57,4 @@ pub(crate) fn check_rows(
         });
     }
     Ok(())
-}
-
-/// Checks a buffer's length.
-pub(crate) fn check_len(
-    what: &'static str,
-    found: usize,
-    expected: usize,
-) -> Result<(), MatrixError> {
-    if found == expected { Ok(()) } else { Err(MatrixError::Length { what, expected, found }) }
 }
