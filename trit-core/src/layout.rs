@@ -112,6 +112,12 @@ pub const fn bytes(layout: Layout, rows: usize, k: usize) -> Option<usize> {
     }
 }
 
+/// Bytes of one row tile: 16 rows and all `k` inputs.
+#[inline]
+pub const fn row_tile_bytes(layout: Layout, k: usize) -> usize {
+    k.div_ceil(layout.tile_k()) * TILE_BYTES
+}
+
 /// Byte offset and plane of the code of (`row`, `input`) in a matrix whose rows have `k` inputs.
 #[inline]
 pub const fn position(layout: Layout, k: usize, row: usize, input: usize) -> (usize, usize) {
@@ -186,4 +192,93 @@ pub fn unpack(
         }
     }
     Ok(())
+}
+
+/// Rewrites whole row tiles of matrices with `k` inputs from T5 to T4: all of a matrix, or any range
+/// cut out at multiples of [`row_tile_bytes`].
+///
+/// The weights are the same, and what [`pack`] would have written is what comes out. Nothing is
+/// allocated.
+///
+/// ```
+/// use trit_core::layout::{self, Layout, bytes, row_tile_bytes};
+///
+/// let weights: [i8; 40 * 30] = core::array::from_fn(|i| (i % 3) as i8 - 1);
+/// let mut t5 = [0; bytes(Layout::T5, 40, 30).unwrap()];
+/// layout::pack(Layout::T5, 40, 30, &weights, &mut t5)?;
+///
+/// // Rows 16 to 39 are the row tiles 1 and 2.
+/// let mut t4 = [0; 2 * row_tile_bytes(Layout::T4, 30)];
+/// layout::t5_to_t4(30, &t5[row_tile_bytes(Layout::T5, 30)..], &mut t4)?;
+///
+/// let mut again = [0; 24 * 30];
+/// layout::unpack(Layout::T4, 24, 30, &t4, &mut again)?;
+/// assert_eq!(again, weights[16 * 30..]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
+///
+/// # Errors
+/// k out of range, `t5` not whole row tiles, or `t4` not as many.
+#[inline(always)]
+pub fn t5_to_t4(k: usize, t5: &[u8], t4: &mut [u8]) -> Result<(), MatrixError> {
+    check_dimension("k", k, MAX_TERNARY_K)?;
+    let (from, to) = (row_tile_bytes(Layout::T5, k), row_tile_bytes(Layout::T4, k));
+    let row_tiles = t5.len() / from;
+    check_len("t5 codes", t5.len(), row_tiles * from)?;
+    check_len("t4 codes", t4.len(), row_tiles.saturating_mul(to))?;
+    for (t5, t4) in t5.chunks_exact(from).zip(t4.chunks_exact_mut(to)) {
+        t5_tiles_to_t4(t5, t4);
+    }
+    Ok(())
+}
+
+/// Rewrites T5 tiles of the same 16 rows as the T4 tiles `t4` of the same inputs, both whole tiles.
+///
+/// The first input of both must be the same, so it is a multiple of 80. `t4` says how many inputs
+/// to rewrite; those that `t5` does not have get the weight 0.
+#[inline(always)]
+pub fn t5_tiles_to_t4(t5: &[u8], t4: &mut [u8]) {
+    // Five codes 1: ⌈121·256 / 243⌉.
+    const ZERO_WEIGHTS: [u8; TILE_BYTES] = [128; TILE_BYTES];
+    let (t5, t4) = (t5.as_chunks::<TILE_BYTES>().0, t4.as_chunks_mut::<TILE_BYTES>().0);
+    let tile = |index| t5.get(index).unwrap_or(&ZERO_WEIGHTS);
+    let block = |first| [tile(first), tile(first + 1), tile(first + 2), tile(first + 3)];
+    // 80 inputs are 4 tiles of T5 and 5 of T4.
+    let (blocks, rest) = t4.as_chunks_mut::<5>();
+    for (index, t4) in blocks.iter_mut().enumerate() {
+        t5_block_to_t4(block(4 * index), t4);
+    }
+    if !rest.is_empty() {
+        let mut t4 = [[0; TILE_BYTES]; 5];
+        t5_block_to_t4(block(4 * blocks.len()), &mut t4);
+        rest.copy_from_slice(&t4[..rest.len()]);
+    }
+}
+
+/// 80 inputs of 16 rows. All is done byte by byte in 8 bits, so it vectorises at any width.
+#[inline(always)]
+fn t5_block_to_t4(t5: [&[u8; TILE_BYTES]; 4], out: &mut [[u8; TILE_BYTES]; 5]) {
+    for at in 0..TILE_BYTES {
+        let [a0, a1, a2, a3, a4] = t5_digits(t5[0][at]);
+        let [b0, b1, b2, b3, b4] = t5_digits(t5[1][at]);
+        let [c0, c1, c2, c3, c4] = t5_digits(t5[2][at]);
+        let [d0, d1, d2, d3, d4] = t5_digits(t5[3][at]);
+        out[0][at] = a0 | a1 << 2 | a2 << 4 | a3 << 6;
+        out[1][at] = a4 | b0 << 2 | b1 << 4 | b2 << 6;
+        out[2][at] = b3 | b4 << 2 | c0 << 4 | c1 << 6;
+        out[3][at] = c2 | c3 << 2 | c4 << 4 | d0 << 6;
+        out[4][at] = d1 | d2 << 2 | d3 << 4 | d4 << 6;
+    }
+}
+
+/// The five codes of a T5 byte, as [`Layout::code`] gives them: ⌊3v / 256⌋ is 1 from v = 86 and 2
+/// from v = 171 on.
+#[inline(always)]
+fn t5_digits(byte: u8) -> [u8; 5] {
+    let mut v = byte;
+    core::array::from_fn(|_| {
+        let digit = u8::from(v > 85) + u8::from(v > 170);
+        v = v.wrapping_mul(3);
+        digit
+    })
 }

@@ -2,8 +2,8 @@
 
 use crate::error::{MatrixError, check_dimension, check_len};
 use crate::layout::{self, Layout};
-use crate::scale::Scales;
-use crate::{MAX_INT8_K, MAX_TERNARY_K, padded_rows};
+use crate::scale::{GroupSize, Scales};
+use crate::{MAX_INT4_K, MAX_INT8_K, MAX_TERNARY_K, int4, padded_rows};
 
 /// Rows beyond this are refused, so that no product of dimensions can overflow.
 const MAX_ROWS: usize = 1 << 28;
@@ -166,6 +166,88 @@ impl<'a> Int8Matrix<'a> {
     #[inline]
     pub const fn scales(&self) -> &'a [f32] {
         self.scales
+    }
+}
+
+/// A packed 4-bit matrix with a scale per row and group of inputs.
+#[derive(Debug, Clone, Copy)]
+pub struct Int4Matrix<'a> {
+    rows: usize,
+    k: usize,
+    group: GroupSize,
+    codes: &'a [u8],
+    scales: &'a [f32],
+}
+
+impl<'a> Int4Matrix<'a> {
+    /// A view of `codes` packed as [`int4::pack`] does, with `scales` in the order of
+    /// [`Scales::Group`]: `[round16(rows) / 16][⌈k / group⌉][16]`.
+    ///
+    /// Every byte is two valid codes.
+    ///
+    /// # Errors
+    /// A dimension out of range or a buffer of the wrong length.
+    pub fn new(
+        rows: usize,
+        k: usize,
+        group: GroupSize,
+        codes: &'a [u8],
+        scales: &'a [f32],
+    ) -> Result<Self, MatrixError> {
+        check_dimension("rows", rows, MAX_ROWS)?;
+        check_dimension("k", k, MAX_INT4_K)?;
+        check_len("codes", codes.len(), int4::bytes(rows, k).unwrap_or(usize::MAX))?;
+        Scales::Group { size: group, values: scales }.check(rows, k)?;
+        Ok(Self { rows, k, group, codes, scales })
+    }
+
+    /// Output rows.
+    #[inline]
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs of a row.
+    #[inline]
+    pub const fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Inputs that share a scale.
+    #[inline]
+    pub const fn group(&self) -> GroupSize {
+        self.group
+    }
+
+    /// The packed codes.
+    #[inline]
+    pub const fn codes(&self) -> &'a [u8] {
+        self.codes
+    }
+
+    /// The scales, the 16 rows of a tile side by side.
+    #[inline]
+    pub const fn scales(&self) -> &'a [f32] {
+        self.scales
+    }
+
+    /// The weight at (`row`, `input`), −8 to 7.
+    ///
+    /// # Panics
+    /// If `row` or `input` is out of range.
+    pub fn weight(&self, row: usize, input: usize) -> i8 {
+        assert!(row < self.rows && input < self.k, "({row}, {input}) lies outside the matrix");
+        let (offset, plane) = int4::position(self.k, row, input);
+        int4::code(self.codes[offset], plane) as i8 - int4::ZERO as i8
+    }
+
+    /// The scale that applies at (`row`, `input`).
+    ///
+    /// # Panics
+    /// If `row` or `input` is out of range.
+    pub fn scale(&self, row: usize, input: usize) -> f32 {
+        assert!(row < self.rows && input < self.k, "({row}, {input}) lies outside the matrix");
+        self.scales[Scales::group_index(self.k, self.group, row, input)]
     }
 }
 

@@ -1,7 +1,8 @@
-//! Weight quantisers: ternary by absmean or threshold or with scales from outside, and int8.
+//! Weight quantisers: ternary by absmean or threshold or with scales from outside, int8 and 4 bits.
 //!
 //! Each takes row-major `weights` `[rows, k]` and writes row-major codes `[rows, k]` in −1..=1,
-//! which [`layout::pack`](crate::layout::pack) packs, and scales in the order that
+//! which [`layout::pack`](crate::layout::pack) packs (in −7..=7 and
+//! [`int4::pack`](crate::int4::pack) for 4 bits), and scales in the order that
 //! [`Scales`] wants. Sums are taken in f64 in ascending k, so results do not depend on a platform.
 
 use crate::error::{QuantizeError, check_dimension, check_len};
@@ -178,6 +179,31 @@ pub fn int8(
     Ok(())
 }
 
+/// Quantises `weights` `[rows, k]` to 4 bits with a scale per row and group: scale = absmax / 7,
+/// value = w / scale rounded half to even, −7 to 7. A group whose scale is 0 (all zeros, or so
+/// small that absmax / 7 rounds to 0) becomes zeros.
+///
+/// The value −8, which [`Int4Matrix`](crate::Int4Matrix) can hold, is left to formats that use it:
+/// weights are as often positive, and ±7 quantises w and −w alike. `scales` has
+/// [`Granularity::scales_len`] elements; padding is set to 0.
+///
+/// # Errors
+/// A buffer of the wrong length, or a weight that is not finite.
+pub fn int4(
+    group: GroupSize,
+    rows: usize,
+    k: usize,
+    weights: &[f32],
+    values: &mut [i8],
+    scales: &mut [f32],
+) -> Result<(), QuantizeError> {
+    each_part(Granularity::Group(group), rows, k, weights, values, scales, |part| {
+        let scale = part.weights.iter().fold(0.0f32, |most, w| most.max(w.abs())) / 7.0;
+        part.codes(|w| if scale > 0.0 { libm::rintf(w / scale).clamp(-7.0, 7.0) as i8 } else { 0 });
+        scale
+    })
+}
+
 fn sign(w: f32) -> i8 {
     if w > 0.0 { 1 } else { -1 }
 }
@@ -308,6 +334,22 @@ mod tests {
         int8(1, 4, &w, &mut values, &mut scales).unwrap();
         assert_eq!(&values[..5], &[127, 0, 2, -2, 0]);
         assert_eq!((scales[0], scales[1]), (1.0, 0.0));
+    }
+
+    #[test]
+    fn int4_rounds_half_to_even_by_group() {
+        let mut w = [0.0f32; 40];
+        w[..6].copy_from_slice(&[7.0, 0.5, 1.5, -2.5, -7.0, 6.5]);
+        w[32] = -1e-45;
+        let (mut values, mut scales) = ([9; 40], [9.0; 32]);
+        int4(GroupSize::G32, 1, 40, &w, &mut values, &mut scales).unwrap();
+        assert_eq!(&values[..7], &[7, 0, 2, -2, -7, 6, 0]);
+        // The smallest number divided by 7 is 0.
+        assert_eq!((values[32], scales[16]), (0, 0.0));
+        assert_eq!((scales[0], scales[1]), (1.0, 0.0));
+        w[33] = f32::INFINITY;
+        let error = int4(GroupSize::G32, 1, 40, &w, &mut values, &mut scales);
+        assert_eq!(error, Err(QuantizeError::NonFinite { token: 0, index: 33 }));
     }
 
     #[test]

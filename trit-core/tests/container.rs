@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use trit_core::container::{Container, ContainerError, DType, Field, Form, Name, Plan, ScaleKind};
-use trit_core::{GroupSize, Layout, layout};
+use trit_core::{GroupSize, Layout, int4, layout};
 
 /// A buffer whose bytes begin at a multiple of 64.
 struct Aligned {
@@ -59,6 +59,8 @@ fn floats(values: &[f32]) -> Vec<u8> {
 
 /// One entry of every type.
 fn sample() -> Aligned {
+    let mut nibbles = vec![0; int4::bytes(2, 40).unwrap()];
+    int4::pack(2, 40, &[-8; 80], &mut nibbles).unwrap();
     let mut codes = vec![0; layout::bytes(Layout::T4, 2, 40).unwrap()];
     layout::pack(Layout::T4, 2, 40, &[1; 80], &mut codes).unwrap();
     let group = ScaleKind::Group(GroupSize::G32);
@@ -71,6 +73,7 @@ fn sample() -> Aligned {
             vec![],
         ),
         ("f32", form(DType::F32, &[2], ScaleKind::None), floats(&[0.5, 1.0]), vec![]),
+        ("i4", form(DType::I4, &[2, 40], group), nibbles, floats(&[0.125; 32])),
         ("i8", form(DType::I8, &[1, 3], ScaleKind::Row), vec![7; 16], floats(&[0.5; 16])),
         ("t4", form(DType::T4, &[2, 40], group), codes, floats(&[0.25; 32])),
     ])
@@ -81,13 +84,18 @@ fn every_type_is_read_back() {
     let file = sample();
     let container = Container::open(file.bytes()).unwrap();
     container.verify().unwrap();
-    assert_eq!(container.len(), 5);
+    assert_eq!(container.len(), 6);
     assert_eq!(container.get("bytes").unwrap().bytes().unwrap(), [1, 2, 3]);
     assert_eq!(container.get("f16").unwrap().f16().unwrap().row(1), [0x3C00; 2]);
     assert_eq!(container.get("f32").unwrap().f32().unwrap().values(), [0.5, 1.0]);
     assert_eq!(container.get("i8").unwrap().int8().unwrap().row(0), [7; 3]);
     let ternary = container.get("t4").unwrap().ternary().unwrap();
     assert_eq!((ternary.weight(1, 39), ternary.scale(1, 39)), (1, 0.25));
+    let four_bits = container.get("i4").unwrap().int4().unwrap();
+    assert_eq!((four_bits.weight(1, 39), four_bits.scale(1, 39)), (-8, 0.125));
+    assert_eq!((four_bits.rows(), four_bits.k(), four_bits.group()), (2, 40, GroupSize::G32));
+    let wrong = container.get("i8").unwrap().int4().unwrap_err();
+    assert_eq!(wrong.to_string(), "i8 is i8, expected i4");
     let wrong = container.get("f32").unwrap().int8().unwrap_err();
     assert_eq!(wrong.to_string(), "f32 is f32, expected i8");
     let missing = container.get("nothing").unwrap_err();
@@ -134,6 +142,8 @@ fn impossible_plans_are_refused() {
     assert_eq!(bad(&[field(&long, bytes)]), ContainerError::BadName { entry: 0 });
     let scaled = form(DType::U8, &[3], ScaleKind::Row);
     assert!(matches!(bad(&[field("a", scaled)]), ContainerError::BadEntry { .. }));
+    let by_row = form(DType::I4, &[2, 40], ScaleKind::Row);
+    assert!(matches!(bad(&[field("a", by_row)]), ContainerError::BadEntry { .. }));
     let huge = form(DType::F32, &[u32::MAX as usize; 4], ScaleKind::None);
     assert!(matches!(bad(&[field("a", huge)]), ContainerError::BadEntry { .. }));
     assert_eq!(Form::new(DType::U8, &[], ScaleKind::None), None);
@@ -158,7 +168,7 @@ proptest! {
     /// that opens can be read in full.
     #[test]
     fn hostile_directories_are_harmless(
-        edits in prop::collection::vec((8usize..768, any::<u8>()), 1..4),
+        edits in prop::collection::vec((8usize..896, any::<u8>()), 1..4),
         small in any::<bool>(),
     ) {
         let mut file = sample();
@@ -171,13 +181,13 @@ proptest! {
             let _ = container.verify();
             for entry in container.entries() {
                 let _ = (entry.name(), entry.form(), entry.bytes(), entry.f32(), entry.f16());
-                let _ = (entry.int8().is_ok(), entry.ternary().is_ok());
+                let _ = (entry.int8().is_ok(), entry.int4().is_ok(), entry.ternary().is_ok());
             }
         }
     }
 
     #[test]
-    fn changed_header_or_directory_is_found(at in 0usize..768, bit in 0u32..8) {
+    fn changed_header_or_directory_is_found(at in 0usize..896, bit in 0u32..8) {
         let mut file = sample();
         file.bytes_mut()[at] ^= 1u8 << bit;
         prop_assert!(Container::open(file.bytes()).is_err());

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use trit_core::layout::{self, Layout};
 use trit_core::quantize::{self, Granularity, TernaryRule};
-use trit_core::{GroupSize, MatrixError, Scales, TernaryMatrix};
+use trit_core::{GroupSize, MAX_TERNARY_K, MatrixError, Scales, TernaryMatrix};
 
 fn layouts() -> impl Strategy<Value = Layout> {
     prop_oneof![Just(Layout::T4), Just(Layout::T5)]
@@ -36,6 +36,51 @@ proptest! {
         prop_assert_eq!(&again, &weights);
         let matrix = TernaryMatrix::new(rows, k, layout, &codes, Scales::Tensor(1.0)).unwrap();
         prop_assert_eq!(matrix.weight(rows - 1, k - 1), weights[rows * k - 1]);
+    }
+
+    /// Any T5 bytes, not only those that packing makes: weights are the same, and for packed ones
+    /// the bytes are those of packing to T4.
+    #[test]
+    fn converting_t5_to_t4_is_repacking(
+        rows in 1usize..60,
+        k in prop_oneof![1usize..200, Just(240), Just(400), Just(768)],
+        range in any::<(usize, usize)>(),
+        packed in any::<bool>(),
+        seed in 1u64..,
+    ) {
+        let mut random = seed;
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) as usize
+        };
+        let mut weights: Vec<i8> = (0..rows * k).map(|_| (next() % 3) as i8 - 1).collect();
+        let mut t5 = vec![0; layout::bytes(Layout::T5, rows, k).unwrap()];
+        if packed {
+            layout::pack(Layout::T5, rows, k, &weights, &mut t5).unwrap();
+        } else {
+            t5.fill_with(|| next() as u8);
+            layout::unpack(Layout::T5, rows, k, &t5, &mut weights).unwrap();
+        }
+        let mut t4 = vec![0xEE; layout::bytes(Layout::T4, rows, k).unwrap()];
+        layout::t5_to_t4(k, &t5, &mut t4).unwrap();
+        let mut again = vec![9; rows * k];
+        layout::unpack(Layout::T4, rows, k, &t4, &mut again).unwrap();
+        prop_assert_eq!(again, &weights[..]);
+        prop_assert!(t4.iter().all(|&byte| Layout::T4.is_canonical(byte)));
+        if packed {
+            let mut direct = vec![0; t4.len()];
+            layout::pack(Layout::T4, rows, k, &weights, &mut direct).unwrap();
+            prop_assert_eq!(&direct, &t4);
+        }
+        // A range of row tiles gives that part of the whole.
+        let tiles = rows.div_ceil(16);
+        let first = range.0 % tiles;
+        let last = first + range.1 % (tiles - first) + 1;
+        let (from, to) =
+            (layout::row_tile_bytes(Layout::T5, k), layout::row_tile_bytes(Layout::T4, k));
+        let mut part = vec![0xEE; (last - first) * to];
+        layout::t5_to_t4(k, &t5[first * from..last * from], &mut part).unwrap();
+        prop_assert_eq!(&part, &t4[first * to..last * to]);
     }
 
     #[test]
@@ -116,4 +161,13 @@ fn misfits_are_errors() {
     assert!(matches!(pack(&[0, 0], &mut []), Err(MatrixError::Length { what: "codes", .. })));
     let too_wide = TernaryMatrix::new(1, (1 << 20) + 1, Layout::T4, &[], Scales::Tensor(1.0));
     assert!(matches!(too_wide, Err(MatrixError::Dimension { what: "k", .. })));
+    let convert = |k, from, to| layout::t5_to_t4(k, &[0; 512][..from], &mut [0; 512][..to]);
+    assert_eq!(convert(20, 128, 256), Ok(()));
+    assert_eq!(convert(20, 0, 0), Ok(()));
+    let length = |what, expected, found| Err(MatrixError::Length { what, expected, found });
+    assert_eq!(convert(20, 100, 256), length("t5 codes", 64, 100));
+    assert_eq!(convert(20, 128, 128), length("t4 codes", 256, 128));
+    assert!(matches!(convert(0, 64, 64), Err(MatrixError::Dimension { what: "k", .. })));
+    let beyond = convert(MAX_TERNARY_K + 1, 64, 64);
+    assert!(matches!(beyond, Err(MatrixError::Dimension { what: "k", .. })));
 }

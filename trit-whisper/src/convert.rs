@@ -422,6 +422,10 @@ fn encode(
     };
     match form.dtype {
         DType::F32 | DType::U8 => Ok((floats(&weights), Vec::new(), 0.0)),
+        DType::I4 => {
+            let what = "conversion to 4 bits".into();
+            Err(ConvertError::Unsupported { name: name.clone(), what })
+        }
         DType::F16 => {
             let halves: Vec<u16> = weights.iter().map(|&weight| f16::from_f32(weight)).collect();
             if let Some(at) = halves.iter().position(|bits| bits & 0x7C00 == 0x7C00) {

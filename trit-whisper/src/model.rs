@@ -120,7 +120,7 @@ enum Kind {
 impl Kind {
     fn allows(self, dtype: DType) -> bool {
         match self {
-            Self::Linear => dtype != DType::U8,
+            Self::Linear => !matches!(dtype, DType::U8 | DType::I4),
             Self::Conv => matches!(dtype, DType::F32 | DType::F16 | DType::I8),
             Self::Table => matches!(dtype, DType::F32 | DType::F16 | DType::I8),
             Self::Vector => dtype == DType::F32,
@@ -159,6 +159,7 @@ impl Finder<'_> {
         match form.dtype {
             DType::I8 => drop(entry.int8()?),
             DType::T4 | DType::T5 => drop(entry.ternary()?),
+            DType::I4 => drop(entry.int4()?),
             DType::F32 => drop(entry.f32()?),
             DType::F16 => drop(entry.f16()?),
             DType::U8 => {}
@@ -351,7 +352,7 @@ impl<'a> Model<'a> {
             DType::T4 | DType::T5 => Weights::Ternary(entry.ternary()?),
             DType::I8 => Weights::Int8(entry.int8()?),
             DType::F16 => Weights::F16(entry.f16()?),
-            DType::F32 | DType::U8 => Weights::F32(entry.f32()?),
+            DType::F32 | DType::U8 | DType::I4 => Weights::F32(entry.f32()?),
         })
     }
 

@@ -16,7 +16,7 @@ pub use write::{Field, Plan};
 use bytemuck::{Pod, Zeroable};
 
 use crate::scale::{GroupSize, Scales};
-use crate::{Int8Matrix, Layout, TILE_ROWS, layout, padded_rows};
+use crate::{Int8Matrix, Layout, TILE_ROWS, int4, layout, padded_rows};
 
 /// First eight bytes of a file.
 pub const MAGIC: [u8; 8] = *b"\x89TRIT\r\n\x1a";
@@ -81,6 +81,8 @@ pub enum DType {
     T4 = 4,
     /// Trits, 1.6 bits each ([`Layout::T5`]).
     T5 = 5,
+    /// Signed 4-bit weights with a scale per row and group ([`int4`]).
+    I4 = 6,
 }
 
 impl DType {
@@ -92,6 +94,7 @@ impl DType {
             3 => Self::I8,
             4 => Self::T4,
             5 => Self::T5,
+            6 => Self::I4,
             _ => return None,
         })
     }
@@ -114,6 +117,7 @@ impl DType {
             Self::I8 => "i8",
             Self::T4 => "t4",
             Self::T5 => "t5",
+            Self::I4 => "i4",
         }
     }
 }
@@ -220,7 +224,7 @@ impl Form {
             (DType::U8 | DType::F32 | DType::F16, ScaleKind::None) => 0,
             (DType::I8 | DType::T4 | DType::T5, ScaleKind::Row) => padded_rows(rows),
             (DType::T4 | DType::T5, ScaleKind::Tensor) => 1,
-            (DType::T4 | DType::T5, ScaleKind::Group(size)) => {
+            (DType::T4 | DType::T5 | DType::I4, ScaleKind::Group(size)) => {
                 match padded_rows(rows).checked_mul(k.div_ceil(size.inputs())) {
                     Some(_) => Scales::len(rows, k, Some(size)),
                     None => return None,
@@ -235,6 +239,7 @@ impl Form {
             DType::I8 => rows.checked_mul(Int8Matrix::stride_of(k)),
             DType::T4 => layout::bytes(Layout::T4, rows, k),
             DType::T5 => layout::bytes(Layout::T5, rows, k),
+            DType::I4 => int4::bytes(rows, k),
         };
         match (data, scales.checked_mul(4)) {
             (Some(data), Some(scales)) => Some((data, scales)),

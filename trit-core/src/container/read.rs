@@ -4,7 +4,7 @@ use super::{
     ALIGNMENT, ContainerError, DType, Form, HEADER_BYTES, Header, MAGIC, MAX_ENTRIES, Name,
     RECORD_BYTES, Record, ScaleKind, VERSION, aligned,
 };
-use crate::{F16Matrix, F32Matrix, Int8Matrix, Scales, TernaryMatrix};
+use crate::{F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, Scales, TernaryMatrix};
 
 /// An opened `.trit` file.
 #[derive(Debug, Clone, Copy)]
@@ -294,6 +294,19 @@ impl<'a> Entry<'a> {
         };
         let values = bytemuck::cast_slice(self.data());
         Int8Matrix::new(form.rows(), form.k().unwrap_or(0), values, self.scales()?)
+            .map_err(|error| self.matrix_error(error))
+    }
+
+    /// The matrix of a [`DType::I4`] entry.
+    ///
+    /// # Errors
+    /// The entry is of another type, or wider than activations can be.
+    pub fn int4(&self) -> Result<Int4Matrix<'a>, ContainerError> {
+        let form = self.form();
+        let (DType::I4, ScaleKind::Group(group)) = (form.dtype, form.scales) else {
+            return Err(self.wrong_type("i4"));
+        };
+        Int4Matrix::new(form.rows(), form.k().unwrap_or(0), group, self.data(), self.scales()?)
             .map_err(|error| self.matrix_error(error))
     }
 

@@ -1,8 +1,8 @@
-//! Products of int8 activations with ternary and int8 weights.
+//! Products of int8 activations with ternary, int8 and 4-bit weights.
 
 use core::ops::Range;
 
-use crate::{GroupSize, Int8Matrix, QuantizedActs, TernaryMatrix};
+use crate::{GroupSize, Int4Matrix, Int8Matrix, QuantizedActs, TernaryMatrix};
 
 /// `y[m, n] = Σ_g (sx[m,g] · sw[n,g]) · (Σ_{k∈g} w[n,k] · q[m,k]) + bias[n]`.
 ///
@@ -36,6 +36,24 @@ pub fn int8(
 ) {
     let weight = |row, input| i32::from(w.row(row)[input]);
     product(w.k(), None, weight, |row, _| w.scales()[row], x, bias, rows, y);
+}
+
+/// As [`ternary`], with 4-bit weights and their scales per row and group.
+///
+/// `Σ w·q` of a group is at most 8·128·256 = 2¹⁸ in size and converts to f32 exactly.
+///
+/// # Panics
+/// If k or a length does not fit.
+pub fn int4(
+    w: &Int4Matrix<'_>,
+    x: &QuantizedActs<'_>,
+    bias: Option<&[f32]>,
+    rows: Range<usize>,
+    y: &mut [f32],
+) {
+    let weight = |row, input| i32::from(w.weight(row, input));
+    let scale = |row, input| w.scale(row, input);
+    product(w.k(), Some(w.group()), weight, scale, x, bias, rows, y);
 }
 
 fn product(

@@ -15,7 +15,7 @@ mod spectrum;
 
 pub use attention::attention;
 pub use dense::{conv1d, dense_f16, dense_f32};
-pub use integer::{int8, ternary};
+pub use integer::{int4, int8, ternary};
 pub use norm::{add, gelu, layer_norm, rms_norm, softmax, squared_relu};
 pub use quantize::quantize;
 pub use spectrum::{DftTable, FFT_SIZE, SPECTRUM_SIZE, mel_project, power_spectrum};
