@@ -1,39 +1,115 @@
-//! What the CPU at hand can do.
+//! Levels of instructions, and which of them a CPU has.
+//!
+//! The table at the end of the file is the one place that lists the levels: what each is called,
+//! which CPU features it takes, and which other levels it brings along.
 
 use core::fmt;
 
-#[cfg(target_arch = "aarch64")]
-use crate::arch::Neon;
-#[cfg(target_arch = "x86_64")]
-use crate::arch::{Avx2, Avx512Vnni};
+use crate::arch::token;
 
-/// A set of instructions that kernels are written for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Level {
-    /// Plain Rust, compiled for the target's baseline.
-    Scalar,
-    /// x86-64 with AVX2.
-    Avx2,
-    /// x86-64 with AVX-512 F, BW and VNNI.
-    Avx512Vnni,
-    /// 64-bit ARM with NEON (ARMv8.0; no dot product).
-    Neon,
-}
-
-impl Level {
-    /// All levels, on any architecture.
-    pub const ALL: [Self; 4] = [Self::Avx512Vnni, Self::Avx2, Self::Neon, Self::Scalar];
-
-    /// The level's name as it stands in kernel names.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Avx2 => "avx2",
-            Self::Avx512Vnni => "avx512vnni",
-            Self::Neon => "neon",
+/// Declares the levels, best first, with everything that has a case for each of them.
+///
+/// A row reads: the level and its name in kernel names; the field of its token and the
+/// architecture that has it; all CPU features it takes; the levels just below that it brings along.
+macro_rules! levels {
+    ($(
+        $(#[$doc:meta])*
+        $level:ident = $name:literal: $token:ident on $arch:tt,
+            features [$($feature:tt),+], above [$($below:ident),*];
+    )+) => {
+        /// A set of instructions that kernels are written for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Level {
+            $($(#[$doc])* $level,)+
+            /// Plain Rust, compiled for the target's baseline.
+            Scalar,
         }
-    }
+
+        impl Level {
+            /// All levels, on any architecture, best first. Where neither of two brings along the
+            /// other, the order is that of preference.
+            pub const ALL: [Self; [$($name),+].len() + 1] = [$(Self::$level,)+ Self::Scalar];
+
+            /// The level's name as it stands in kernel names.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$level => $name,)+
+                    Self::Scalar => "scalar",
+                }
+            }
+
+            /// The CPU features that the level takes, in the words of `#[target_feature]`.
+            pub const fn features(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$level => &[$($feature),+],)+
+                    Self::Scalar => &[],
+                }
+            }
+
+            /// The level and all that a CPU with it has as well.
+            pub const fn levels(self) -> Levels {
+                match self {
+                    $(Self::$level => {
+                        Levels(1 << Self::$level as u32)$(.union(Self::$below.levels()))*
+                            .union(Levels::BASELINE)
+                    })+
+                    Self::Scalar => Levels::BASELINE,
+                }
+            }
+        }
+
+        $(token!($(#[$doc])* $level on $arch, [$($feature),+]);)+
+
+        /// A CPU, as the tokens of the levels it has.
+        ///
+        /// A token can only be made where the instructions exist, so a kernel that takes its token
+        /// from here cannot run where it must not.
+        #[derive(Debug, Clone, Copy)]
+        pub struct Cpu {
+            $(#[cfg(target_arch = $arch)] $token: Option<$level>,)+
+        }
+
+        impl Cpu {
+            /// The CPU this runs on. Without the feature `std`, what the crate was compiled for.
+            pub fn detect() -> Self {
+                Self { $(#[cfg(target_arch = $arch)] $token: $level::detect(),)+ }
+            }
+
+            /// A CPU of which only the baseline is used: every operation gets its scalar variant.
+            pub const fn baseline() -> Self {
+                Self { $(#[cfg(target_arch = $arch)] $token: None,)+ }
+            }
+
+            /// This CPU with only `level`, and what it brings along, in use, or `None` if it lacks
+            /// the level.
+            pub fn at(&self, level: Level) -> Option<Self> {
+                self.has(level).then_some(Self {
+                    $(
+                        #[cfg(target_arch = $arch)]
+                        $token: if level.levels().has(Level::$level) { self.$token } else { None },
+                    )+
+                })
+            }
+
+            /// Whether the CPU has `level`.
+            pub const fn has(&self, level: Level) -> bool {
+                match level {
+                    $(#[cfg(target_arch = $arch)] Level::$level => self.$token.is_some(),)+
+                    Level::Scalar => true,
+                    #[allow(unreachable_patterns, reason = "depends on the target")]
+                    _ => false,
+                }
+            }
+
+            $(
+                #[cfg(target_arch = $arch)]
+                pub(crate) const fn $token(&self) -> Option<$level> {
+                    self.$token
+                }
+            )+
+        }
+    };
 }
 
 impl fmt::Display for Level {
@@ -42,90 +118,70 @@ impl fmt::Display for Level {
     }
 }
 
-/// A CPU, as the tokens of the instruction sets it has.
+/// A set of levels that a CPU may have: with each level, those it brings along.
 ///
-/// A token can only be made where the instructions exist, so a kernel that takes its token from
-/// here cannot run where it must not.
-#[derive(Debug, Clone, Copy)]
-pub struct Cpu {
-    #[cfg(target_arch = "x86_64")]
-    avx2: Option<Avx2>,
-    #[cfg(target_arch = "x86_64")]
-    avx512_vnni: Option<Avx512Vnni>,
-    #[cfg(target_arch = "aarch64")]
-    neon: Option<Neon>,
+/// Unlike a [`Cpu`] it proves nothing and may name a CPU of any architecture, for asking which
+/// kernels that one would get.
+///
+/// ```
+/// use trit_simd::{Level, Levels, registry};
+///
+/// let old = Levels::of(|feature| ["sse4.2", "avx", "avx2", "fma"].contains(&feature));
+/// assert_eq!(old, Level::Avx2.levels());
+/// assert_eq!(registry::chosen(old)[0], "ternary_t4_i8_f32__avx2");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Levels(u32);
+
+// A bit each.
+const _: () = assert!(Level::ALL.len() <= u32::BITS as usize);
+
+impl Levels {
+    /// What every CPU has: scalar code alone.
+    pub const BASELINE: Self = Self(1 << Level::Scalar as u32);
+
+    /// The levels of a CPU, from which of the features in [`Level::features`] it has.
+    pub fn of(has_feature: impl Fn(&str) -> bool) -> Self {
+        Level::ALL
+            .into_iter()
+            .filter(|level| level.features().iter().all(|feature| has_feature(feature)))
+            .fold(Self::BASELINE, |levels, level| levels.union(level.levels()))
+    }
+
+    /// Whether `level` is among them.
+    pub const fn has(self, level: Level) -> bool {
+        self.0 & (1 << level as u32) != 0
+    }
+
+    /// The levels of either set.
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 impl Cpu {
-    /// The CPU this runs on. Without the feature `std`, what the crate was compiled for.
-    pub fn detect() -> Self {
-        Self {
-            #[cfg(target_arch = "x86_64")]
-            avx2: Avx2::detect(),
-            #[cfg(target_arch = "x86_64")]
-            avx512_vnni: Avx512Vnni::detect(),
-            #[cfg(target_arch = "aarch64")]
-            neon: Neon::detect(),
-        }
-    }
-
-    /// A CPU of which only the baseline is used: every operation gets its scalar variant.
-    pub const fn baseline() -> Self {
-        Self {
-            #[cfg(target_arch = "x86_64")]
-            avx2: None,
-            #[cfg(target_arch = "x86_64")]
-            avx512_vnni: None,
-            #[cfg(target_arch = "aarch64")]
-            neon: None,
-        }
-    }
-
-    /// This CPU with nothing above `level` in use, or `None` if it lacks the level.
-    pub fn at(&self, level: Level) -> Option<Self> {
-        if !self.has(level) {
-            return None;
-        }
-        Some(match level {
-            Level::Scalar => Self::baseline(),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Self { avx512_vnni: None, ..*self },
-            _ => *self,
-        })
-    }
-
-    /// Whether the CPU has `level`.
-    pub const fn has(&self, level: Level) -> bool {
-        match level {
-            Level::Scalar => true,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => self.avx2.is_some(),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512Vnni => self.avx512_vnni.is_some(),
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => self.neon.is_some(),
-            #[allow(unreachable_patterns, reason = "which levels are left depends on the target")]
-            _ => false,
-        }
-    }
-
     /// The best level the CPU has.
     pub fn level(&self) -> Level {
         Level::ALL.into_iter().find(|&level| self.has(level)).unwrap_or(Level::Scalar)
     }
 
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) const fn avx2(&self) -> Option<Avx2> {
-        self.avx2
+    /// All levels the CPU has.
+    pub fn levels(&self) -> Levels {
+        Level::ALL
+            .into_iter()
+            .filter(|&level| self.has(level))
+            .fold(Levels::BASELINE, |levels, level| levels.union(level.levels()))
     }
+}
 
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) const fn avx512_vnni(&self) -> Option<Avx512Vnni> {
-        self.avx512_vnni
-    }
-
-    #[cfg(target_arch = "aarch64")]
-    pub(crate) const fn neon(&self) -> Option<Neon> {
-        self.neon
-    }
+// A level's features include those of the levels it brings along, so that a CPU with its token has
+// theirs too.
+levels! {
+    /// x86-64 with AVX-512 F, BW and VNNI.
+    Avx512Vnni = "avx512vnni": avx512_vnni on "x86_64",
+        features ["avx512f", "avx512bw", "avx512vnni", "avx2"], above [Avx2];
+    /// x86-64 with AVX2.
+    Avx2 = "avx2": avx2 on "x86_64", features ["avx2"], above [];
+    /// 64-bit ARM with NEON (ARMv8.0; no dot product).
+    Neon = "neon": neon on "aarch64", features ["neon"], above [];
 }

@@ -12,7 +12,7 @@ use trit_core::{
 use crate::cpu::Cpu;
 use crate::float::attention::{Shape, scratch_len};
 use crate::ops::{Input, check_rows};
-use crate::registry::{self, Dense, Kernel, choose};
+use crate::registry::{self, Dense, Kernel};
 
 /// The variant of each operation that a CPU gets. Small, `Copy`, and free to share.
 #[derive(Clone, Copy)]
@@ -46,21 +46,21 @@ impl Kernels {
     pub fn new(cpu: &Cpu) -> Self {
         Self {
             cpu: *cpu,
-            ternary_t4: choose(registry::TERNARY_T4, cpu),
-            ternary_t5: choose(registry::TERNARY_T5, cpu),
-            int8: choose(registry::INT8, cpu),
-            quantize: choose(registry::QUANTIZE, cpu),
-            dense_f32: choose(registry::DENSE_F32, cpu),
-            dense_f16: choose(registry::DENSE_F16, cpu),
-            layer_norm: choose(registry::LAYER_NORM, cpu),
-            rms_norm: choose(registry::RMS_NORM, cpu),
-            softmax: choose(registry::SOFTMAX, cpu),
-            gelu: choose(registry::GELU, cpu),
-            squared_relu: choose(registry::SQUARED_RELU, cpu),
-            add: choose(registry::ADD, cpu),
-            log10: choose(registry::LOG10, cpu),
-            attention: choose(registry::ATTENTION, cpu),
-            mel: choose(registry::MEL, cpu),
+            ternary_t4: registry::TERNARY_T4.choose(cpu),
+            ternary_t5: registry::TERNARY_T5.choose(cpu),
+            int8: registry::INT8.choose(cpu),
+            quantize: registry::QUANTIZE.choose(cpu),
+            dense_f32: registry::DENSE_F32.choose(cpu),
+            dense_f16: registry::DENSE_F16.choose(cpu),
+            layer_norm: registry::LAYER_NORM.choose(cpu),
+            rms_norm: registry::RMS_NORM.choose(cpu),
+            softmax: registry::SOFTMAX.choose(cpu),
+            gelu: registry::GELU.choose(cpu),
+            squared_relu: registry::SQUARED_RELU.choose(cpu),
+            add: registry::ADD.choose(cpu),
+            log10: registry::LOG10.choose(cpu),
+            attention: registry::ATTENTION.choose(cpu),
+            mel: registry::MEL.choose(cpu),
         }
     }
 
@@ -69,8 +69,8 @@ impl Kernels {
         Self::new(&Cpu::baseline())
     }
 
-    /// The names of the variants in use.
-    pub fn names(&self) -> [&'static str; 15] {
+    /// The names of the variants in use, in the order of [`registry::chosen`].
+    pub fn names(&self) -> [&'static str; registry::OPERATIONS] {
         [
             self.ternary_t4.name,
             self.ternary_t5.name,

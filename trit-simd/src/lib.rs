@@ -38,6 +38,6 @@ mod ops;
 pub mod parallel;
 pub mod registry;
 
-pub use cpu::{Cpu, Level};
+pub use cpu::{Cpu, Level, Levels};
 pub use float::attention::scratch_len as attention_scratch_len;
 pub use kernels::Kernels;

@@ -8,7 +8,7 @@ use trit_core::reference::{DftTable, FFT_SIZE, LANES};
 use trit_core::{QuantizeError, QuantizedActsMut, TernaryMatrix};
 
 use crate::arch::Scalar;
-use crate::cpu::{Cpu, Level};
+use crate::cpu::{Cpu, Level, Levels};
 use crate::float::attention::{Shape, attention};
 use crate::float::{dense, elementwise, norm, spectrum};
 use crate::ops::{Input, int8, quantize, ternary};
@@ -23,56 +23,106 @@ pub(crate) struct Kernel<F> {
     pub(crate) run: F,
 }
 
-/// The variant of a table that a CPU gets: the first whose instructions it has.
-pub(crate) fn choose<F: Copy>(table: &[Kernel<F>], cpu: &Cpu) -> Kernel<F> {
-    let found = table.iter().find(|kernel| cpu.has(kernel.level));
-    // Every table ends with a scalar variant, which every CPU has.
-    *found.unwrap_or(&table[table.len() - 1])
+/// The variants of an operation, on any architecture: best first, then the scalar one.
+pub(crate) struct Table<F: 'static> {
+    /// `run` is there on the architecture of the level.
+    variants: &'static [Kernel<Option<F>>],
+    scalar: Kernel<F>,
 }
+
+impl<F: Copy> Table<F> {
+    /// The variant that a CPU gets: the first whose instructions it has.
+    pub(crate) fn choose(&self, cpu: &Cpu) -> Kernel<F> {
+        let mut variants = self.variants.iter().filter(|kernel| cpu.has(kernel.level));
+        let built = |&Kernel { name, level, run }| Some(Kernel { name, level, run: run? });
+        variants.find_map(built).unwrap_or(self.scalar)
+    }
+}
+
+/// What can be said of a table whatever its functions are.
+trait Catalogue: Sync {
+    /// The name of the variant that a CPU with `levels` gets.
+    fn chosen(&self, levels: Levels) -> &'static str;
+
+    /// Name and level of the variant at `index` of those that this build has.
+    fn built(&self, index: usize) -> Option<(&'static str, Level)>;
+}
+
+impl<F: Copy + Sync> Catalogue for Table<F> {
+    fn chosen(&self, levels: Levels) -> &'static str {
+        let found = self.variants.iter().find(|kernel| levels.has(kernel.level));
+        found.map_or(self.scalar.name, |kernel| kernel.name)
+    }
+
+    fn built(&self, index: usize) -> Option<(&'static str, Level)> {
+        let built = self.variants.iter().filter(|kernel| kernel.run.is_some());
+        let names = built.map(|kernel| (kernel.name, kernel.level));
+        names.chain([(self.scalar.name, Level::Scalar)]).nth(index)
+    }
+}
+
+/// How many operations there are.
+pub const OPERATIONS: usize = TABLES.len();
+
+/// Every operation's table.
+static TABLES: [&dyn Catalogue; 15] = [
+    &TERNARY_T4,
+    &TERNARY_T5,
+    &INT8,
+    &QUANTIZE,
+    &DENSE_F32,
+    &DENSE_F16,
+    &LAYER_NORM,
+    &RMS_NORM,
+    &SOFTMAX,
+    &GELU,
+    &SQUARED_RELU,
+    &ADD,
+    &LOG10,
+    &ATTENTION,
+    &MEL,
+];
 
 /// Name and level of every variant this build has, by operation, best first.
 pub fn variants() -> impl Iterator<Item = (&'static str, Level)> {
-    fn of<F: Copy>(table: &'static [Kernel<F>]) -> impl Iterator<Item = (&'static str, Level)> {
-        table.iter().map(|kernel| (kernel.name, kernel.level))
-    }
-    of(TERNARY_T4)
-        .chain(of(TERNARY_T5))
-        .chain(of(INT8))
-        .chain(of(QUANTIZE))
-        .chain(of(DENSE_F32))
-        .chain(of(DENSE_F16))
-        .chain(of(LAYER_NORM))
-        .chain(of(RMS_NORM))
-        .chain(of(SOFTMAX))
-        .chain(of(GELU))
-        .chain(of(SQUARED_RELU))
-        .chain(of(ADD))
-        .chain(of(LOG10))
-        .chain(of(ATTENTION))
-        .chain(of(MEL))
+    TABLES.iter().flat_map(|table| (0..).map_while(|index| table.built(index)))
 }
 
-/// Declares an operation: its function type and its table, one entry per level.
+/// The name of the variant of each operation that a CPU with `levels` gets, whatever architecture
+/// this is compiled for.
 ///
-/// Each entry takes its level's token from the CPU, so that it cannot run where the instructions
+/// On the CPU at hand these are the names of [`Kernels::new`](crate::Kernels::new):
+///
+/// ```
+/// use trit_simd::{Cpu, Kernels, registry};
+///
+/// let cpu = Cpu::detect();
+/// assert_eq!(registry::chosen(cpu.levels()), Kernels::new(&cpu).names());
+/// ```
+pub fn chosen(levels: Levels) -> [&'static str; OPERATIONS] {
+    TABLES.map(|table| table.chosen(levels))
+}
+
+/// Declares an operation: its function type and its table.
+///
+/// `dot` operations have a variant for every level, as each has integer products of its own;
+/// `vector` operations for those that bring another vector length or none, since a body that the
+/// compiler vectorises gains nothing from a dot product instruction.
+///
+/// Each variant takes its level's token from the CPU, so that it cannot run where the instructions
 /// are missing; without the token it does the same work in scalar code.
 macro_rules! operation {
     (
         $(#[$doc:meta])*
-        $table:ident: $type:ident = $name:literal,
+        $set:ident $table:ident: $type:ident = $name:literal,
         |$isa:ident $(, $argument:ident: $kind:ty)*| $(-> $output:ty)? $body:block
     ) => {
         pub(crate) type $type = fn(&Cpu $(, $kind)*) $(-> $output)?;
 
         $(#[$doc])*
-        pub(crate) static $table: &[Kernel<$type>] = &[
-            #[cfg(target_arch = "x86_64")]
-            operation!(@entry $name, "avx512vnni", Avx512Vnni, avx512_vnni, $isa ($($argument: $kind),*) $body),
-            #[cfg(target_arch = "x86_64")]
-            operation!(@entry $name, "avx2", Avx2, avx2, $isa ($($argument: $kind),*) $body),
-            #[cfg(target_arch = "aarch64")]
-            operation!(@entry $name, "neon", Neon, neon, $isa ($($argument: $kind),*) $body),
-            Kernel {
+        pub(crate) static $table: Table<$type> = Table {
+            variants: operation!(@$set $name, $isa ($($argument),*) $body),
+            scalar: Kernel {
                 name: concat!($name, "__scalar"),
                 level: Level::Scalar,
                 run: |_cpu $(, $argument)*| {
@@ -80,18 +130,41 @@ macro_rules! operation {
                     $body
                 },
             },
-        ];
+        };
     };
-    (@entry $name:literal, $level:literal, $variant:ident, $token:ident, $isa:ident
-        ($($argument:ident: $kind:ty),*) $body:block) => {
+    (@dot $($operation:tt)*) => {
+        &[
+            operation!(@variant "avx512vnni" Avx512Vnni avx512_vnni "x86_64", $($operation)*),
+            operation!(@variant "avx2" Avx2 avx2 "x86_64", $($operation)*),
+            operation!(@variant "neon" Neon neon "aarch64", $($operation)*),
+        ]
+    };
+    (@vector $($operation:tt)*) => {
+        &[
+            operation!(@variant "avx512vnni" Avx512Vnni avx512_vnni "x86_64", $($operation)*),
+            operation!(@variant "avx2" Avx2 avx2 "x86_64", $($operation)*),
+            operation!(@variant "neon" Neon neon "aarch64", $($operation)*),
+        ]
+    };
+    (@variant $label:literal $level:ident $token:ident $arch:tt,
+        $name:literal, $isa:ident ($($argument:ident),*) $body:block) => {
         Kernel {
-            name: concat!($name, "__", $level),
-            level: Level::$variant,
-            run: |cpu $(, $argument)*| match cpu.$token() {
-                Some($isa) => $body,
-                None => {
-                    let $isa = Scalar;
-                    $body
+            name: concat!($name, "__", $label),
+            level: Level::$level,
+            run: {
+                #[cfg(target_arch = $arch)]
+                {
+                    Some(|cpu $(, $argument)*| match cpu.$token() {
+                        Some($isa) => $body,
+                        None => {
+                            let $isa = Scalar;
+                            $body
+                        }
+                    })
+                }
+                #[cfg(not(target_arch = $arch))]
+                {
+                    None
                 }
             },
         }
@@ -100,19 +173,19 @@ macro_rules! operation {
 
 operation! {
     /// Ternary weights in T4 × int8 activations.
-    TERNARY_T4: TernaryFn = "ternary_t4_i8_f32",
+    dot TERNARY_T4: TernaryFn = "ternary_t4_i8_f32",
     |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]| { ternary::t4(isa, w, input, y) }
 }
 
 operation! {
     /// Ternary weights in T5 × int8 activations.
-    TERNARY_T5: TernaryT5Fn = "ternary_t5_i8_f32",
+    vector TERNARY_T5: TernaryT5Fn = "ternary_t5_i8_f32",
     |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]| { ternary::t5(isa, w, input, y) }
 }
 
 operation! {
     /// Int8 weights × int8 activations.
-    INT8: Int8Fn = "matmul_i8_i8_f32",
+    dot INT8: Int8Fn = "matmul_i8_i8_f32",
     |isa, w: &trit_core::Int8Matrix<'_>, input: &Input<'_>, y: &mut [f32]| {
         int8::product(isa, w, input, y)
     }
@@ -120,7 +193,7 @@ operation! {
 
 operation! {
     /// Activations to int8.
-    QUANTIZE: QuantizeFn = "quantize_none_f32_i8",
+    vector QUANTIZE: QuantizeFn = "quantize_none_f32_i8",
     |isa, x: &[f32], stride: usize, out: &mut QuantizedActsMut<'_>| -> Result<(), QuantizeError> {
         quantize::quantize(isa, x, stride, out)
     }
@@ -140,7 +213,7 @@ pub(crate) struct Dense<'a> {
 
 operation! {
     /// Dense f32 weights × f32 activations.
-    DENSE_F32: DenseF32Fn = "matmul_f32_f32_f32",
+    vector DENSE_F32: DenseF32Fn = "matmul_f32_f32_f32",
     |isa, w: &[f32], a: &Dense<'_>, y: &mut [f32]| {
         let rows = a.first_row..a.first_row + a.rows;
         dense::dense(isa, w, a.k, a.x, a.x_stride, a.tokens, a.bias, rows, y)
@@ -149,7 +222,7 @@ operation! {
 
 operation! {
     /// Dense f16 weights × f32 activations.
-    DENSE_F16: DenseF16Fn = "matmul_f16_f32_f32",
+    vector DENSE_F16: DenseF16Fn = "matmul_f16_f32_f32",
     |isa, w: &[u16], a: &Dense<'_>, y: &mut [f32]| {
         let rows = a.first_row..a.first_row + a.rows;
         dense::dense(isa, w, a.k, a.x, a.x_stride, a.tokens, a.bias, rows, y)
@@ -158,7 +231,7 @@ operation! {
 
 operation! {
     /// Layer norm.
-    LAYER_NORM: LayerNormFn = "layernorm_f32_f32_f32",
+    vector LAYER_NORM: LayerNormFn = "layernorm_f32_f32_f32",
     |isa, x: &[f32], gain: &[f32], bias: &[f32], eps: f32, y: &mut [f32]| {
         norm::layer_norm(isa, x, gain, bias, eps, y)
     }
@@ -166,50 +239,50 @@ operation! {
 
 operation! {
     /// RMS norm.
-    RMS_NORM: RmsNormFn = "rmsnorm_f32_f32_f32",
+    vector RMS_NORM: RmsNormFn = "rmsnorm_f32_f32_f32",
     |isa, x: &[f32], gain: &[f32], eps: f32, y: &mut [f32]| { norm::rms_norm(isa, x, gain, eps, y) }
 }
 
 operation! {
     /// Softmax.
-    SOFTMAX: SoftmaxFn = "softmax_none_f32_f32",
+    vector SOFTMAX: SoftmaxFn = "softmax_none_f32_f32",
     |isa, x: &mut [f32]| { norm::softmax(isa, x) }
 }
 
 operation! {
     /// GELU with the exact error function.
-    GELU: GeluFn = "gelu_none_f32_f32",
+    vector GELU: GeluFn = "gelu_none_f32_f32",
     |isa, x: &mut [f32]| { elementwise::gelu(isa, x) }
 }
 
 operation! {
     /// Squared ReLU.
-    SQUARED_RELU: SquaredReluFn = "sqrelu_none_f32_f32",
+    vector SQUARED_RELU: SquaredReluFn = "sqrelu_none_f32_f32",
     |isa, x: &mut [f32]| { elementwise::squared_relu(isa, x) }
 }
 
 operation! {
     /// Residual sum.
-    ADD: AddFn = "add_none_f32_f32",
+    vector ADD: AddFn = "add_none_f32_f32",
     |isa, x: &mut [f32], y: &[f32]| { elementwise::add(isa, x, y) }
 }
 
 operation! {
     /// Logarithm to base 10 with a floor.
-    LOG10: Log10Fn = "log10_none_f32_f32",
+    vector LOG10: Log10Fn = "log10_none_f32_f32",
     |isa, x: &mut [f32], floor: f32| { elementwise::log10(isa, x, floor) }
 }
 
 operation! {
     /// Multi-head attention.
-    ATTENTION: AttentionFn = "attention_f32_f32_f32",
+    vector ATTENTION: AttentionFn = "attention_f32_f32_f32",
     |isa, shape: &Shape, q: &[f32], keys_t: &[f32], values: &[f32], scratch: &mut [f32],
      out: &mut [f32]| { attention(isa, shape, q, keys_t, values, scratch, out) }
 }
 
 operation! {
     /// Power spectrum and mel filters of 16 frames.
-    MEL: MelFn = "mel_f32_f32_f32",
+    vector MEL: MelFn = "mel_f32_f32_f32",
     |isa, table: &DftTable, filters: &[f32], frames: &[[f32; LANES]; FFT_SIZE],
      out: &mut [[f32; LANES]]| { spectrum::mel(isa, table, filters, frames, out) }
 }

@@ -1,33 +1,30 @@
-//! Instruction sets: a token each, and the few operations that the generic bodies cannot express.
+//! Instruction sets: the few operations that the generic bodies cannot express.
 //!
-//! A token is a zero-sized proof that the CPU has the instructions. All `unsafe` of the workspace's
-//! kernels is in the files below this folder.
+//! All `unsafe` of the workspace's kernels is in this folder: `token.rs` makes the
+//! proofs that the CPU has a level's instructions, this file checks lengths, and a file for each
+//! instruction set holds its kernels over pointers and the derivation of their bounds.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod scalar;
+mod token;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-#[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::Neon;
 pub(crate) use scalar::Scalar;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Avx2, Avx512Vnni};
+pub(crate) use token::{Token, token};
 
 use trit_core::TILE_ROWS;
+use trit_core::layout::{PLANE, TILE_BYTES};
 
 /// An instruction set.
 ///
-/// Float bodies are plain Rust over 16-lane arrays: inside [`vectorize`](Self::vectorize) the
+/// Float bodies are plain Rust over 16-lane arrays: inside [`vectorize`](Token::vectorize) the
 /// compiler turns them into this set's vectors, and since nothing may be contracted the bits do not
 /// depend on how. Integer products are where sets differ, and each says how.
-pub(crate) trait Isa: Copy {
+pub(crate) trait Isa: Token {
     /// Tokens whose products are computed side by side, so that they share unpacked weights.
     const TOKENS: usize;
-
-    /// Calls `f`, compiled for this instruction set.
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
 
     /// `Σ c·q` of the 16 rows of whole T4 tiles with the same inputs of M tokens.
     ///
@@ -37,4 +34,61 @@ pub(crate) trait Isa: Copy {
 
     /// `Σ w·q` of R rows and M tokens of int8, all of one length, a multiple of 16 up to 2¹⁶.
     fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M];
+}
+
+/// Integer products over pointers, as an instruction set's file gives them; [`Isa`] is their front.
+///
+/// Implementations carry `#[target_feature]` and `#[inline]`, so that they merge into the
+/// vectorised body that calls them.
+pub(crate) trait DotKernels: Token {
+    /// As [`Isa::TOKENS`].
+    const TOKENS: usize;
+
+    /// As [`Isa::dot_t4`].
+    ///
+    /// # Safety
+    /// `tiles` points to `count` tiles of 64 bytes and each `q` to 16·`count` values.
+    unsafe fn dot_t4<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M];
+
+    /// As [`Isa::dot_i8`].
+    ///
+    /// # Safety
+    /// Every pointer leads to `k` values, a multiple of 16.
+    unsafe fn dot_i8<const R: usize, const M: usize>(
+        self,
+        k: usize,
+        w: [*const i8; R],
+        q: [*const i8; M],
+    ) -> [[i32; R]; M];
+}
+
+impl<K: DotKernels> Isa for K {
+    const TOKENS: usize = <K as DotKernels>::TOKENS;
+
+    #[inline(always)]
+    fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
+        let count = tiles.len() / TILE_BYTES;
+        for q in q {
+            assert!(q.len() >= count * 4 * PLANE, "16 activations a tile");
+        }
+        // SAFETY: the token proves the instructions; `tiles` holds `count` tiles and every q
+        // 16·count values.
+        unsafe { DotKernels::dot_t4(self, tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
+    }
+
+    #[inline(always)]
+    fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M] {
+        let k = w[0].len() / 16 * 16;
+        for slice in w.iter().chain(&q) {
+            assert!(slice.len() >= k, "rows and tokens have one length");
+        }
+        // SAFETY: the token proves the instructions; every slice holds at least k values, a
+        // multiple of 16.
+        unsafe { DotKernels::dot_i8(self, k, w.map(<[i8]>::as_ptr), q.map(<[i8]>::as_ptr)) }
+    }
 }

@@ -3,19 +3,21 @@
 use trit_core::layout::{PLANE, TILE_BYTES};
 use trit_core::{Layout, TILE_ROWS};
 
-use super::Isa;
+use super::{Isa, Token};
 
 /// Token of the target's baseline, which every CPU has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scalar;
 
-impl Isa for Scalar {
-    const TOKENS: usize = 4;
-
+impl Token for Scalar {
     #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
         f()
     }
+}
+
+impl Isa for Scalar {
+    const TOKENS: usize = 4;
 
     #[inline(always)]
     fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {

@@ -1,5 +1,3 @@
 //! 64-bit ARM.
 
 mod neon;
-
-pub(crate) use neon::Neon;

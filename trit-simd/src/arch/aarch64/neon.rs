@@ -23,140 +23,96 @@ use core::arch::aarch64::*;
 use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
 
-use crate::arch::Isa;
-
-/// Token of NEON.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Neon(());
-
-impl Neon {
-    /// The token, if the CPU has NEON.
-    pub(crate) fn detect() -> Option<Self> {
-        #[cfg(feature = "std")]
-        let has = std::arch::is_aarch64_feature_detected!("neon");
-        #[cfg(not(feature = "std"))]
-        let has = cfg!(target_feature = "neon");
-        has.then_some(Self(()))
-    }
-}
+use crate::arch::DotKernels;
+use crate::cpu::Neon;
 
 /// Tiles between widenings: an i16 lane takes one product of at most 3·128 = 384 a plane, 1536 a
 /// tile; 21 tiles reach 32,256 < 2¹⁵.
 const TILES_I16: usize = 21;
 const _: () = assert!(TILES_I16 * 4 * (3 * 128) < 1 << 15);
 
-impl Isa for Neon {
+impl DotKernels for Neon {
     const TOKENS: usize = 4;
 
-    #[inline(always)]
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "neon")]
-        fn inner<R>(f: impl FnOnce() -> R) -> R {
-            f()
-        }
-        // SAFETY: the token exists only where `detect` found NEON.
-        unsafe { inner(f) }
-    }
-
-    #[inline(always)]
-    fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
-        let count = tiles.len() / TILE_BYTES;
-        for q in q {
-            assert!(q.len() >= count * 4 * PLANE, "16 activations a tile");
-        }
-        // SAFETY: the token proves NEON; `tiles` holds `count` tiles and every q 16·count values.
-        unsafe { dot_t4(tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
-    }
-
-    #[inline(always)]
-    fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M] {
-        let k = w[0].len() / 16 * 16;
-        for slice in w.iter().chain(&q) {
-            assert!(slice.len() >= k, "rows and tokens have one length");
-        }
-        // SAFETY: the token proves NEON; every slice holds at least k values, a multiple of 16.
-        unsafe { dot_i8(k, w.map(<[i8]>::as_ptr), q.map(<[i8]>::as_ptr)) }
-    }
-}
-
-/// # Safety
-/// The CPU has NEON, `tiles` points to `count` tiles and each `q` to 16·`count` values.
-#[target_feature(enable = "neon")]
-#[inline]
-unsafe fn dot_t4<const M: usize>(
-    tiles: *const u8,
-    count: usize,
-    q: [*const i8; M],
-) -> [[i32; TILE_ROWS]; M] {
-    let mask = vdupq_n_u8(3);
-    let mut out = [[0; TILE_ROWS]; M];
-    for quarter in 0..4 {
-        let mut wide = [[vdupq_n_s32(0); 2]; M];
-        let mut start = 0;
-        while start < count {
-            let end = count.min(start + TILES_I16);
-            let mut sums = [[vdupq_n_s16(0); 2]; M];
-            for tile in start..end {
-                // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
-                let bytes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
-                let planes = [
-                    vandq_u8(bytes, mask),
-                    vandq_u8(vshrq_n_u8::<2>(bytes), mask),
-                    vandq_u8(vshrq_n_u8::<4>(bytes), mask),
-                    vshrq_n_u8::<6>(bytes),
-                ]
-                .map(|plane| vreinterpretq_s8_u8(plane));
-                for m in 0..M {
-                    for (p, &plane) in planes.iter().enumerate() {
-                        // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
-                        let four = unsafe {
-                            q[m].add(tile * 4 * PLANE + p * PLANE).cast::<i32>().read_unaligned()
-                        };
-                        let four = vreinterpretq_s8_s32(vdupq_n_s32(four));
-                        let [lower, upper] = &mut sums[m];
-                        *lower = vmlal_s8(*lower, vget_low_s8(plane), vget_low_s8(four));
-                        *upper = vmlal_high_s8(*upper, plane, four);
+    #[target_feature(enable = "neon")]
+    #[inline]
+    unsafe fn dot_t4<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        let mask = vdupq_n_u8(3);
+        let mut out = [[0; TILE_ROWS]; M];
+        for quarter in 0..4 {
+            let mut wide = [[vdupq_n_s32(0); 2]; M];
+            let mut start = 0;
+            while start < count {
+                let end = count.min(start + TILES_I16);
+                let mut sums = [[vdupq_n_s16(0); 2]; M];
+                for tile in start..end {
+                    // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
+                    let bytes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
+                    let planes = [
+                        vandq_u8(bytes, mask),
+                        vandq_u8(vshrq_n_u8::<2>(bytes), mask),
+                        vandq_u8(vshrq_n_u8::<4>(bytes), mask),
+                        vshrq_n_u8::<6>(bytes),
+                    ]
+                    .map(|plane| vreinterpretq_s8_u8(plane));
+                    for m in 0..M {
+                        for (p, &plane) in planes.iter().enumerate() {
+                            // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
+                            let four = unsafe {
+                                q[m].add(tile * 4 * PLANE + p * PLANE)
+                                    .cast::<i32>()
+                                    .read_unaligned()
+                            };
+                            let four = vreinterpretq_s8_s32(vdupq_n_s32(four));
+                            let [lower, upper] = &mut sums[m];
+                            *lower = vmlal_s8(*lower, vget_low_s8(plane), vget_low_s8(four));
+                            *upper = vmlal_high_s8(*upper, plane, four);
+                        }
                     }
                 }
+                for m in 0..M {
+                    wide[m][0] = vpadalq_s16(wide[m][0], sums[m][0]);
+                    wide[m][1] = vpadalq_s16(wide[m][1], sums[m][1]);
+                }
+                start = end;
             }
             for m in 0..M {
-                wide[m][0] = vpadalq_s16(wide[m][0], sums[m][0]);
-                wide[m][1] = vpadalq_s16(wide[m][1], sums[m][1]);
+                let rows = vpaddq_s32(wide[m][0], wide[m][1]);
+                // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
+                unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
             }
-            start = end;
         }
-        for m in 0..M {
-            let rows = vpaddq_s32(wide[m][0], wide[m][1]);
-            // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
-            unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
-        }
+        out
     }
-    out
-}
 
-/// # Safety
-/// The CPU has NEON and every pointer leads to `k` values, a multiple of 16.
-#[target_feature(enable = "neon")]
-#[inline]
-unsafe fn dot_i8<const R: usize, const M: usize>(
-    k: usize,
-    w: [*const i8; R],
-    q: [*const i8; M],
-) -> [[i32; R]; M] {
-    // A product is at most 2¹⁴ and fits an i16; a lane sums 4 of them a step: 2¹⁶·2¹² = 2²⁸.
-    let mut sums = [[vdupq_n_s32(0); R]; M];
-    for at in (0..k).step_by(16) {
-        // SAFETY: at + 16 ≤ k.
-        let load = |p: *const i8| unsafe { vld1q_s8(p.add(at)) };
-        let w = w.map(load);
-        for m in 0..M {
-            let q = load(q[m]);
-            for r in 0..R {
-                let lower = vmull_s8(vget_low_s8(w[r]), vget_low_s8(q));
-                let upper = vmull_high_s8(w[r], q);
-                sums[m][r] = vpadalq_s16(vpadalq_s16(sums[m][r], lower), upper);
+    #[target_feature(enable = "neon")]
+    #[inline]
+    unsafe fn dot_i8<const R: usize, const M: usize>(
+        self,
+        k: usize,
+        w: [*const i8; R],
+        q: [*const i8; M],
+    ) -> [[i32; R]; M] {
+        // A product is at most 2¹⁴ and fits an i16; a lane sums 4 of them a step: 2¹⁶·2¹² = 2²⁸.
+        let mut sums = [[vdupq_n_s32(0); R]; M];
+        for at in (0..k).step_by(16) {
+            // SAFETY: at + 16 ≤ k.
+            let load = |p: *const i8| unsafe { vld1q_s8(p.add(at)) };
+            let w = w.map(load);
+            for m in 0..M {
+                let q = load(q[m]);
+                for r in 0..R {
+                    let lower = vmull_s8(vget_low_s8(w[r]), vget_low_s8(q));
+                    let upper = vmull_high_s8(w[r], q);
+                    sums[m][r] = vpadalq_s16(vpadalq_s16(sums[m][r], lower), upper);
+                }
             }
         }
+        sums.map(|sums| sums.map(|sum| vaddvq_s32(sum)))
     }
-    sums.map(|sums| sums.map(|sum| vaddvq_s32(sum)))
 }

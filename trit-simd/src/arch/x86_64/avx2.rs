@@ -25,143 +25,100 @@ use core::arch::x86_64::*;
 use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
 
-use crate::arch::Isa;
-
-/// Token of AVX2.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx2(());
-
-impl Avx2 {
-    /// The token, if the CPU has AVX2.
-    pub(crate) fn detect() -> Option<Self> {
-        #[cfg(feature = "std")]
-        let has = std::is_x86_feature_detected!("avx2");
-        #[cfg(not(feature = "std"))]
-        let has = cfg!(target_feature = "avx2");
-        has.then_some(Self(()))
-    }
-}
+use crate::arch::DotKernels;
+use crate::cpu::Avx2;
 
 /// Tiles between widenings. A ×4 plane pair is at most 2·12·128 = 3072 (code 3 included), two of
 /// them a tile: 5 tiles reach 30,720 < 2¹⁵. With 4, s4 ≤ 24,576 and s1 + (s4 >> 2) ≤ 12,288.
 const TILES_I16: usize = 4;
 const _: () = assert!(TILES_I16 * 2 * (2 * 12 * 128) < 1 << 15);
 
-impl Isa for Avx2 {
+impl DotKernels for Avx2 {
     const TOKENS: usize = 4;
 
-    #[inline(always)]
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "avx2")]
-        fn inner<R>(f: impl FnOnce() -> R) -> R {
-            f()
-        }
-        // SAFETY: the token exists only where `detect` found AVX2.
-        unsafe { inner(f) }
-    }
-
-    #[inline(always)]
-    fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
-        let count = tiles.len() / TILE_BYTES;
-        for q in q {
-            assert!(q.len() >= count * 4 * PLANE, "16 activations a tile");
-        }
-        // SAFETY: the token proves AVX2; `tiles` holds `count` tiles and every q 16·count values.
-        unsafe { dot_t4(tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
-    }
-
-    #[inline(always)]
-    fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M] {
-        let k = w[0].len() / 16 * 16;
-        for slice in w.iter().chain(&q) {
-            assert!(slice.len() >= k, "rows and tokens have one length");
-        }
-        // SAFETY: the token proves AVX2; every slice holds at least k values, a multiple of 16.
-        unsafe { dot_i8(k, w.map(<[i8]>::as_ptr), q.map(<[i8]>::as_ptr)) }
-    }
-}
-
-/// # Safety
-/// The CPU has AVX2, `tiles` points to `count` tiles and each `q` to 16·`count` values.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn dot_t4<const M: usize>(
-    tiles: *const u8,
-    count: usize,
-    q: [*const i8; M],
-) -> [[i32; TILE_ROWS]; M] {
-    let ones = _mm256_set1_epi16(1);
-    let low = _mm256_set1_epi8(0x03);
-    let high = _mm256_set1_epi8(0x0C);
-    let mut out = [[0; TILE_ROWS]; M];
-    for half in 0..2 {
-        let mut sums = [_mm256_setzero_si256(); M];
-        let mut start = 0;
-        while start < count {
-            let end = count.min(start + TILES_I16);
-            let mut s1 = [_mm256_setzero_si256(); M];
-            let mut s4 = [_mm256_setzero_si256(); M];
-            for tile in start..end {
-                // SAFETY: tile < count, so the 32 bytes of this half lie within the tiles.
-                let bytes =
-                    unsafe { _mm256_loadu_si256(tiles.add(tile * TILE_BYTES + half * 32).cast()) };
-                let upper = _mm256_srli_epi16::<4>(bytes);
-                let planes = [
-                    _mm256_and_si256(bytes, low),
-                    _mm256_and_si256(bytes, high),
-                    _mm256_and_si256(upper, low),
-                    _mm256_and_si256(upper, high),
-                ];
-                for m in 0..M {
-                    let product = |p: usize| {
-                        // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
-                        let four = unsafe {
-                            q[m].add(tile * 4 * PLANE + p * PLANE).cast::<i32>().read_unaligned()
-                        };
-                        _mm256_maddubs_epi16(planes[p], _mm256_set1_epi32(four))
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn dot_t4<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        let ones = _mm256_set1_epi16(1);
+        let low = _mm256_set1_epi8(0x03);
+        let high = _mm256_set1_epi8(0x0C);
+        let mut out = [[0; TILE_ROWS]; M];
+        for half in 0..2 {
+            let mut sums = [_mm256_setzero_si256(); M];
+            let mut start = 0;
+            while start < count {
+                let end = count.min(start + TILES_I16);
+                let mut s1 = [_mm256_setzero_si256(); M];
+                let mut s4 = [_mm256_setzero_si256(); M];
+                for tile in start..end {
+                    // SAFETY: tile < count, so the 32 bytes of this half lie within the tiles.
+                    let bytes = unsafe {
+                        _mm256_loadu_si256(tiles.add(tile * TILE_BYTES + half * 32).cast())
                     };
-                    s1[m] = _mm256_add_epi16(s1[m], _mm256_add_epi16(product(0), product(2)));
-                    s4[m] = _mm256_add_epi16(s4[m], _mm256_add_epi16(product(1), product(3)));
+                    let upper = _mm256_srli_epi16::<4>(bytes);
+                    let planes = [
+                        _mm256_and_si256(bytes, low),
+                        _mm256_and_si256(bytes, high),
+                        _mm256_and_si256(upper, low),
+                        _mm256_and_si256(upper, high),
+                    ];
+                    for m in 0..M {
+                        let product = |p: usize| {
+                            // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
+                            let four = unsafe {
+                                q[m].add(tile * 4 * PLANE + p * PLANE)
+                                    .cast::<i32>()
+                                    .read_unaligned()
+                            };
+                            _mm256_maddubs_epi16(planes[p], _mm256_set1_epi32(four))
+                        };
+                        s1[m] = _mm256_add_epi16(s1[m], _mm256_add_epi16(product(0), product(2)));
+                        s4[m] = _mm256_add_epi16(s4[m], _mm256_add_epi16(product(1), product(3)));
+                    }
                 }
+                for m in 0..M {
+                    let joined = _mm256_add_epi16(s1[m], _mm256_srai_epi16::<2>(s4[m]));
+                    sums[m] = _mm256_add_epi32(sums[m], _mm256_madd_epi16(joined, ones));
+                }
+                start = end;
             }
             for m in 0..M {
-                let joined = _mm256_add_epi16(s1[m], _mm256_srai_epi16::<2>(s4[m]));
-                sums[m] = _mm256_add_epi32(sums[m], _mm256_madd_epi16(joined, ones));
+                // SAFETY: `out[m]` has 16 values; the half's 8 start at 8·half.
+                unsafe { _mm256_storeu_si256(out[m].as_mut_ptr().add(half * 8).cast(), sums[m]) };
             }
-            start = end;
         }
-        for m in 0..M {
-            // SAFETY: `out[m]` has 16 values; the half's 8 start at 8·half.
-            unsafe { _mm256_storeu_si256(out[m].as_mut_ptr().add(half * 8).cast(), sums[m]) };
-        }
+        out
     }
-    out
-}
 
-/// # Safety
-/// The CPU has AVX2 and every pointer leads to `k` values, a multiple of 16.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn dot_i8<const R: usize, const M: usize>(
-    k: usize,
-    w: [*const i8; R],
-    q: [*const i8; M],
-) -> [[i32; R]; M] {
-    // A pair of products is at most 2·128·128 = 2¹⁵, a lane sums k/16 ≤ 2¹² of them: below 2²⁸.
-    let mut sums = [[_mm256_setzero_si256(); R]; M];
-    for at in (0..k).step_by(16) {
-        // SAFETY: at + 16 ≤ k.
-        let load =
-            |p: *const i8| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(p.add(at).cast())) };
-        let w = w.map(load);
-        for m in 0..M {
-            let q = load(q[m]);
-            for r in 0..R {
-                sums[m][r] = _mm256_add_epi32(sums[m][r], _mm256_madd_epi16(w[r], q));
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn dot_i8<const R: usize, const M: usize>(
+        self,
+        k: usize,
+        w: [*const i8; R],
+        q: [*const i8; M],
+    ) -> [[i32; R]; M] {
+        // A pair of products is at most 2·128·128 = 2¹⁵, a lane sums k/16 ≤ 2¹² of them: below 2²⁸.
+        let mut sums = [[_mm256_setzero_si256(); R]; M];
+        for at in (0..k).step_by(16) {
+            // SAFETY: at + 16 ≤ k.
+            let load =
+                |p: *const i8| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(p.add(at).cast())) };
+            let w = w.map(load);
+            for m in 0..M {
+                let q = load(q[m]);
+                for r in 0..R {
+                    sums[m][r] = _mm256_add_epi32(sums[m][r], _mm256_madd_epi16(w[r], q));
+                }
             }
         }
+        sums.map(|sums| sums.map(|sum| horizontal(sum)))
     }
-    sums.map(|sums| sums.map(|sum| horizontal(sum)))
 }
 
 #[target_feature(enable = "avx2")]

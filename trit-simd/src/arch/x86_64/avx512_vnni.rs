@@ -23,153 +23,98 @@ use core::arch::x86_64::*;
 use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
 
-use crate::arch::Isa;
-
-/// Token of AVX-512 F, BW and VNNI, with AVX2.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx512Vnni(());
-
-impl Avx512Vnni {
-    /// The token, if the CPU has the instructions.
-    pub(crate) fn detect() -> Option<Self> {
-        #[cfg(feature = "std")]
-        let has = std::is_x86_feature_detected!("avx512f")
-            && std::is_x86_feature_detected!("avx512bw")
-            && std::is_x86_feature_detected!("avx512vnni")
-            && std::is_x86_feature_detected!("avx2");
-        #[cfg(not(feature = "std"))]
-        let has = cfg!(all(
-            target_feature = "avx512f",
-            target_feature = "avx512bw",
-            target_feature = "avx512vnni",
-            target_feature = "avx2"
-        ));
-        has.then_some(Self(()))
-    }
-}
+use crate::arch::DotKernels;
+use crate::cpu::Avx512Vnni;
 
 // The ×4 half of the planes: |Σ| ≤ 12·128·2²⁰ / 2 < 2³⁰.
 const _: () = assert!(12 * 128 * (trit_core::MAX_TERNARY_K as u64) / 2 < 1 << 31);
 
-impl Isa for Avx512Vnni {
+impl DotKernels for Avx512Vnni {
     const TOKENS: usize = 8;
 
-    #[inline(always)]
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
-        fn inner<R>(f: impl FnOnce() -> R) -> R {
-            f()
-        }
-        // SAFETY: the token exists only where `detect` found these features.
-        unsafe { inner(f) }
-    }
-
-    #[inline(always)]
-    fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
-        let count = tiles.len() / TILE_BYTES;
-        for q in q {
-            assert!(q.len() >= count * 4 * PLANE, "16 activations a tile");
-        }
-        // SAFETY: the token proves the features; `tiles` holds `count` tiles and every q 16·count
-        // values.
-        unsafe { dot_t4(tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
-    }
-
-    #[inline(always)]
-    fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M] {
-        let k = w[0].len() / 16 * 16;
-        for slice in w.iter().chain(&q) {
-            assert!(slice.len() >= k, "rows and tokens have one length");
-        }
-        // SAFETY: the token proves the features; every slice holds at least k values, a multiple
-        // of 16.
-        unsafe { dot_i8(k, w.map(<[i8]>::as_ptr), q.map(<[i8]>::as_ptr)) }
-    }
-}
-
-/// # Safety
-/// The CPU has the features, `tiles` points to `count` tiles and each `q` to 16·`count` values.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-#[inline]
-unsafe fn dot_t4<const M: usize>(
-    tiles: *const u8,
-    count: usize,
-    q: [*const i8; M],
-) -> [[i32; TILE_ROWS]; M] {
-    let low = _mm512_set1_epi8(0x03);
-    let high = _mm512_set1_epi8(0x0C);
-    let mut s1 = [_mm512_setzero_si512(); M];
-    let mut s4 = [_mm512_setzero_si512(); M];
-    for tile in 0..count {
-        // SAFETY: tile < count, so the 64 bytes lie within the tiles.
-        let bytes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE_BYTES).cast()) };
-        let upper = _mm512_srli_epi16::<4>(bytes);
-        let planes = [
-            _mm512_and_si512(bytes, low),
-            _mm512_and_si512(bytes, high),
-            _mm512_and_si512(upper, low),
-            _mm512_and_si512(upper, high),
-        ];
-        for m in 0..M {
-            let four = |p: usize| {
-                // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
-                let four = unsafe {
-                    q[m].add(tile * 4 * PLANE + p * PLANE).cast::<i32>().read_unaligned()
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
+    unsafe fn dot_t4<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        let low = _mm512_set1_epi8(0x03);
+        let high = _mm512_set1_epi8(0x0C);
+        let mut s1 = [_mm512_setzero_si512(); M];
+        let mut s4 = [_mm512_setzero_si512(); M];
+        for tile in 0..count {
+            // SAFETY: tile < count, so the 64 bytes lie within the tiles.
+            let bytes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE_BYTES).cast()) };
+            let upper = _mm512_srli_epi16::<4>(bytes);
+            let planes = [
+                _mm512_and_si512(bytes, low),
+                _mm512_and_si512(bytes, high),
+                _mm512_and_si512(upper, low),
+                _mm512_and_si512(upper, high),
+            ];
+            for m in 0..M {
+                let four = |p: usize| {
+                    // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
+                    let four = unsafe {
+                        q[m].add(tile * 4 * PLANE + p * PLANE).cast::<i32>().read_unaligned()
+                    };
+                    _mm512_set1_epi32(four)
                 };
-                _mm512_set1_epi32(four)
-            };
-            s1[m] = _mm512_dpbusd_epi32(s1[m], planes[0], four(0));
-            s4[m] = _mm512_dpbusd_epi32(s4[m], planes[1], four(1));
-            s1[m] = _mm512_dpbusd_epi32(s1[m], planes[2], four(2));
-            s4[m] = _mm512_dpbusd_epi32(s4[m], planes[3], four(3));
+                s1[m] = _mm512_dpbusd_epi32(s1[m], planes[0], four(0));
+                s4[m] = _mm512_dpbusd_epi32(s4[m], planes[1], four(1));
+                s1[m] = _mm512_dpbusd_epi32(s1[m], planes[2], four(2));
+                s4[m] = _mm512_dpbusd_epi32(s4[m], planes[3], four(3));
+            }
         }
+        let mut out = [[0; TILE_ROWS]; M];
+        for m in 0..M {
+            let sum = _mm512_add_epi32(s1[m], _mm512_srai_epi32::<2>(s4[m]));
+            // SAFETY: `out[m]` has 16 values of 4 bytes.
+            unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), sum) };
+        }
+        out
     }
-    let mut out = [[0; TILE_ROWS]; M];
-    for m in 0..M {
-        let sum = _mm512_add_epi32(s1[m], _mm512_srai_epi32::<2>(s4[m]));
-        // SAFETY: `out[m]` has 16 values of 4 bytes.
-        unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), sum) };
-    }
-    out
-}
 
-/// # Safety
-/// The CPU has the features and every pointer leads to `k` values, a multiple of 16.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
-#[inline]
-unsafe fn dot_i8<const R: usize, const M: usize>(
-    k: usize,
-    w: [*const i8; R],
-    q: [*const i8; M],
-) -> [[i32; R]; M] {
-    // A pair of products is at most 2¹⁵, a lane sums k/32 + 1 ≤ 2¹¹ + 1 of them: below 2²⁷.
-    let mut sums = [[_mm512_setzero_si512(); R]; M];
-    let mut at = 0;
-    while at + 32 <= k {
-        // SAFETY: at + 32 ≤ k.
-        let load =
-            |p: *const i8| unsafe { _mm512_cvtepi8_epi16(_mm256_loadu_si256(p.add(at).cast())) };
-        let w = w.map(load);
-        for m in 0..M {
-            let q = load(q[m]);
-            for r in 0..R {
-                sums[m][r] = _mm512_dpwssd_epi32(sums[m][r], w[r], q);
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
+    #[inline]
+    unsafe fn dot_i8<const R: usize, const M: usize>(
+        self,
+        k: usize,
+        w: [*const i8; R],
+        q: [*const i8; M],
+    ) -> [[i32; R]; M] {
+        // A pair of products is at most 2¹⁵, a lane sums k/32 + 1 ≤ 2¹¹ + 1 of them: below 2²⁷.
+        let mut sums = [[_mm512_setzero_si512(); R]; M];
+        let mut at = 0;
+        while at + 32 <= k {
+            // SAFETY: at + 32 ≤ k.
+            let load = |p: *const i8| unsafe {
+                _mm512_cvtepi8_epi16(_mm256_loadu_si256(p.add(at).cast()))
+            };
+            let w = w.map(load);
+            for m in 0..M {
+                let q = load(q[m]);
+                for r in 0..R {
+                    sums[m][r] = _mm512_dpwssd_epi32(sums[m][r], w[r], q);
+                }
+            }
+            at += 32;
+        }
+        if at < k {
+            // SAFETY: 16 values are left: at + 16 = k.
+            let load = |p: *const i8| unsafe {
+                _mm512_cvtepi8_epi16(_mm256_zextsi128_si256(_mm_loadu_si128(p.add(at).cast())))
+            };
+            let w = w.map(load);
+            for m in 0..M {
+                let q = load(q[m]);
+                for r in 0..R {
+                    sums[m][r] = _mm512_dpwssd_epi32(sums[m][r], w[r], q);
+                }
             }
         }
-        at += 32;
+        sums.map(|sums| sums.map(|sum| _mm512_reduce_add_epi32(sum)))
     }
-    if at < k {
-        // SAFETY: 16 values are left: at + 16 = k.
-        let load = |p: *const i8| unsafe {
-            _mm512_cvtepi8_epi16(_mm256_zextsi128_si256(_mm_loadu_si128(p.add(at).cast())))
-        };
-        let w = w.map(load);
-        for m in 0..M {
-            let q = load(q[m]);
-            for r in 0..R {
-                sums[m][r] = _mm512_dpwssd_epi32(sums[m][r], w[r], q);
-            }
-        }
-    }
-    sums.map(|sums| sums.map(|sum| _mm512_reduce_add_epi32(sum)))
 }
