@@ -13,6 +13,9 @@ use super::softmax;
 /// score = Σ (q · scale) · k, from +0; weights by [`softmax`]; out `[tokens, d]` = Σ weight · value
 /// over ascending keys, from +0.
 ///
+/// With S the largest Σ|q · scale · k| of a key, within
+/// u · max|value| · (2·(d/heads + 2)·S + 2·ctx + 32).
+///
 /// # Panics
 /// If a length does not fit.
 pub fn attention(

@@ -5,6 +5,8 @@ use crate::{F16Matrix, F32Matrix, f16};
 
 /// `y[t, n] = dot(x_t, w_n) + bias[n]`; x `[tokens, k]` row-major, y `[tokens, rows]`.
 ///
+/// Within u·((⌈k/16⌉ + 4)·Σ|x·w| + |y|); the second term is the bias's rounding.
+///
 /// # Panics
 /// If a length does not fit.
 pub fn dense_f32(w: &F32Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
@@ -39,7 +41,7 @@ pub fn dense_f16(w: &F16Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f3
 /// `[rows, 3 · channels]` tap-major, y `[⌈frames / stride⌉, rows]`.
 ///
 /// Output t is [`dense_f32`] of the patch of frames `t·stride − 1 ..= t·stride + 1`, frames beyond
-/// the ends being zeros that take part in the sum.
+/// the ends being zeros that take part in the sum; the bound is that one's with k = 3 · channels.
 ///
 /// # Panics
 /// If a length does not fit.

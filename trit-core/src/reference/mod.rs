@@ -4,6 +4,12 @@
 //! same name; for integer sums that is exactness, for f32 it is the order of operations written in
 //! each function. The f32 policy: no fused multiply-add; each operation is one rounded IEEE single
 //! operation; a sum over k uses [`LANES`] virtual lanes and one tree ([`sum`], [`dot`]).
+//!
+//! Each float operation states how far its result may lie from the formula's real value, with u =
+//! 2⁻²⁴ (half an ULP of 1), for finite operands whose intermediate results neither overflow nor
+//! lose bits to underflow. Where terms cancel, an error has no bound in ULP of the result; it is
+//! then stated relative to the sizes of the terms. `tests/accuracy.rs` holds every statement against
+//! double precision.
 
 mod attention;
 mod dense;
@@ -37,6 +43,8 @@ pub fn tree(mut lanes: [f32; LANES]) -> f32 {
 }
 
 /// Sum of `terms`: lane l adds terms l, l + 16, … in ascending order from +0, then [`tree`].
+///
+/// Of n terms, within (⌈n/16⌉ + 3)·u·Σ|term|.
 pub fn sum(terms: impl Iterator<Item = f32>) -> f32 {
     let mut lanes = [0.0; LANES];
     for (index, term) in terms.enumerate() {
@@ -46,6 +54,8 @@ pub fn sum(terms: impl Iterator<Item = f32>) -> f32 {
 }
 
 /// Dot product of `a` and `b` (the shorter length): products rounded, then [`sum`].
+///
+/// Within (⌈k/16⌉ + 4)·u·Σ|a·b|.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sum(a.iter().zip(b).map(|(a, b)| a * b))
 }

@@ -10,6 +10,9 @@ use crate::error::{QuantizeError, check_len};
 /// absmax / 127; value = x / scale rounded half to even and clamped to ±127. A part whose scale is
 /// 0 (all zeros, or so small that absmax / 127 rounds to 0) becomes zeros.
 ///
+/// A value times its scale is within (½ + 2⁻¹⁵)·scale of x, as long as the scale is a normal number;
+/// the 2⁻¹⁵ is what rounding the scale and the quotient adds near ±127.
+///
 /// # Errors
 /// [`QuantizeError::NonFinite`] names the first value that is NaN or infinite; the outputs are then
 /// unspecified. `x` too short is a shape error.

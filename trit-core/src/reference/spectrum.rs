@@ -42,6 +42,9 @@ const RADIX: usize = 20;
 /// Cooley and Tukey's two steps of 20: with n = 20a + b and k = c + 20e,
 /// `X[c + 20e] = Σ_b W₄₀₀^{bc} · W₂₀^{be} · (Σ_a x[20a + b] · W₂₀^{ac})`, W = exp(−2πi/N). Sums run
 /// in ascending a and b from +0. Columns c above 10 follow from conjugate symmetry.
+///
+/// Bins cancel, so with A = Σ|x| of a frame, a power P is within 202·u·A·√P + (100·u·A)²: table,
+/// product and 19 additions in either step are at most 70 roundings of either part of X.
 #[inline(always)]
 pub fn power_spectrum(
     table: &DftTable,
@@ -94,6 +97,9 @@ pub fn power_spectrum(
 
 /// `mel[m] = Σ_f filters[m, f] · power[f]` of [`LANES`] frames at once, over ascending bins f from
 /// +0. Terms with a zero filter add +0 and may be left out. `filters` is `[mels, 201]`.
+///
+/// Within n·u·Σ|filter · power| for a filter with n bins that are not zero: n ULP of a mel energy
+/// at most, since neither factor is negative.
 #[inline(always)]
 pub fn mel_project(
     filters: &[f32],
