@@ -1,45 +1,43 @@
-//! Any bytes as a model file.
+//! Any bytes as a container, read through every view of every entry.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trit_core::container::{Container, MAGIC};
-use trit_whisper::Model;
-
-#[repr(C, align(64))]
-struct Aligned([u8; 1 << 16]);
-
-fn crc(bytes: &[u8]) -> [u8; 4] {
-    let mut crc = !0u32;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = crc >> 1 ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
-        }
-    }
-    (!crc).to_le_bytes()
-}
+use trit_core::container::Container;
+use trit_fuzz::model_file::ModelFile;
 
 fuzz_target!(|data: &[u8]| {
-    let mut file = Box::new(Aligned([0; 1 << 16]));
-    let len = data.len().min(1 << 16);
-    let bytes = &mut file.0[..len];
-    bytes.copy_from_slice(&data[..len]);
-    if len >= 128 {
-        bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&1u32.to_le_bytes());
-        bytes[16..24].copy_from_slice(&(len as u64).to_le_bytes());
-        bytes[24..32].copy_from_slice(&128u64.to_le_bytes());
-        let entries = u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]) as usize;
-        if let Some(directory) = bytes.get(128..128 + entries.min(4096) * 128) {
-            let crc = crc(directory);
-            bytes[32..36].copy_from_slice(&crc);
+    let file = ModelFile::sealed(data);
+    let Ok(container) = Container::open(file.bytes()) else { return };
+    assert_eq!(container.file_len(), file.bytes().len());
+    let whole = container.verify();
+    let mut each = Ok(());
+    for (index, entry) in container.entries().enumerate() {
+        assert_eq!(container.find(entry.name()), Ok(index));
+        // Reading the last weight and scale reads to the end of both.
+        if let Ok(matrix) = entry.ternary() {
+            let (row, input) = (matrix.rows() - 1, matrix.k() - 1);
+            assert!((-1..=2).contains(&matrix.weight(row, input)));
+            let _ = matrix.scale(row, input);
         }
-        bytes[36..128].fill(0);
-        let crc = crc(&bytes[..128]);
-        bytes[36..40].copy_from_slice(&crc);
+        if let Ok(matrix) = entry.int4() {
+            let (row, input) = (matrix.rows() - 1, matrix.k() - 1);
+            assert!((-8..=7).contains(&matrix.weight(row, input)));
+            let _ = matrix.scale(row, input);
+        }
+        if let Ok(matrix) = entry.int8() {
+            assert_eq!(matrix.row(matrix.rows() - 1).len(), matrix.k());
+            assert!(matrix.scales().len() >= matrix.rows());
+        }
+        if let Ok(matrix) = entry.f16() {
+            assert_eq!(matrix.values().len(), matrix.rows() * matrix.k());
+        }
+        if let Ok(matrix) = entry.f32() {
+            assert_eq!(matrix.values().len(), matrix.rows() * matrix.k());
+        }
+        if let Ok(bytes) = entry.bytes() {
+            assert!(bytes.len() <= entry.stored_len());
+        }
+        each = each.and(entry.verify());
     }
-    if let Ok(container) = Container::open(bytes) {
-        let _ = container.verify();
-    }
-    let _ = Model::parse(bytes);
+    assert_eq!(whole, each);
 });
