@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn ggml_blocks(input: &mut Operands<'_>) {
     let kind = input.pick(&KINDS);
-    let (blocks, spare) = (input.number(0, 20), usize::from(input.byte() % 8 == 0));
+    let (blocks, spare) = (input.number(0, 20), usize::from(input.byte().is_multiple_of(8)));
     let elements = blocks * kind.block_len();
     let bytes = input.bytes(blocks * kind.block_bytes() + spare);
     let (mut values, mut codes, mut scales) =
@@ -51,7 +51,7 @@ fn ggml_blocks(input: &mut Operands<'_>) {
 fn i2_s_tensor(input: &mut Operands<'_>) {
     let layout = input.pick(&[I2sLayout::Blocks128, I2sLayout::Blocks64, I2sLayout::Rows4]);
     let (rows, k) = (input.number(0, 12), 32 * input.number(0, 12) + usize::from(input.byte() % 8));
-    let spare = usize::from(input.byte() % 8 == 0);
+    let spare = usize::from(input.byte().is_multiple_of(8));
     let bytes = input.bytes(i2_s::bytes(rows, k).expect("a small tensor") + spare);
     let mut codes = vec![9; rows * k];
     if let Ok(scale) = i2_s::read(layout, rows, k, &bytes, &mut codes) {
@@ -62,7 +62,7 @@ fn i2_s_tensor(input: &mut Operands<'_>) {
 
 fn bitnet_matrix(input: &mut Operands<'_>) {
     let (rows, k) = (input.number(0, 40), input.number(0, 40));
-    let spare = usize::from(input.byte() % 8 == 0);
+    let spare = usize::from(input.byte().is_multiple_of(8));
     let bytes = input.bytes(rows / 4 * k + spare);
     let mut codes = vec![9; rows * k];
     if bitnet::read(rows, k, &bytes, &mut codes).is_ok() {

@@ -1,7 +1,8 @@
 //! Any bytes as a whisper.cpp file, opened and converted.
 //!
-//! A sound file has at least 50,256 tokens, far more than fuzz input holds, so the target puts in
-//! what is large and dull: filters, vocabulary, and the embedding of every token.
+//! A sound file has at least 50,256 tokens, far more than fuzz input holds, so the input only says
+//! what the target makes the file of: hyperparameters, some tokens, and tensors with patterns in
+//! them.
 #![no_main]
 
 use std::fs;
@@ -10,8 +11,8 @@ use libfuzzer_sys::fuzz_target;
 use trit_core::foreign::ggml::GgmlType;
 use trit_fuzz::{Operands, import};
 
-/// Most weights of the embedding that the target adds.
-const MOST: usize = 1 << 19;
+/// Most bytes of a file's tensors.
+const MOST: usize = 1 << 20;
 
 /// ggml's numbers of its types, and one that is unknown.
 const KINDS: [u32; 11] = [0, 1, 2, 3, 6, 7, 8, 34, 35, 42, 13];
@@ -26,14 +27,14 @@ fuzz_target!(|data: &[u8]| {
     import::convert_into(work.path(), &source, &options);
 });
 
-/// A file of the input's hyperparameters and tensors, and the rest to go with them.
+/// The file that the input describes.
 fn whole(input: &mut Operands<'_>) -> Vec<u8> {
     let mut file = b"lmgg".to_vec();
     let numbers: [u32; 11] = core::array::from_fn(|_| {
         let bytes = core::array::from_fn(|_| input.byte());
         u32::from_le_bytes(bytes)
     });
-    let [vocab, _, state, .., mels, _] = numbers;
+    let [.., mels, _] = numbers;
     file.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
 
     // Filters as many as stated, or one too few.
@@ -58,20 +59,27 @@ fn whole(input: &mut Operands<'_>) -> Vec<u8> {
         file.extend(token);
     }
 
-    let kind = input.pick(&KINDS);
-    let elements = (vocab as usize).saturating_mul(state as usize);
-    let known = GgmlType::new(kind).and_then(|kind| kind.bytes(elements));
-    if let Some(len) = known.filter(|_| elements <= MOST) {
-        tensor(&mut file, "decoder.token_embedding.weight", kind, &[state, vocab]);
-        file.extend(input.bytes(len));
+    let most = file.len() + MOST;
+    while !input.is_empty() {
+        tensor(input, &mut file, most);
     }
-    file.extend(input.rest());
     file
 }
 
-/// The head of a tensor; `dimensions` innermost first.
-fn tensor(file: &mut Vec<u8>, name: &str, kind: u32, dimensions: &[u32]) {
-    let head = [dimensions.len() as u32, name.len() as u32, kind];
-    file.extend(head.iter().chain(dimensions).flat_map(|number| number.to_le_bytes()));
-    file.extend(name.as_bytes());
+/// Appends a tensor: its head, and its data unless the file would have more than `most` bytes.
+fn tensor(input: &mut Operands<'_>, file: &mut Vec<u8>, most: usize) {
+    let kind = input.pick(&KINDS);
+    let rank = input.byte() % 6;
+    // Innermost first.
+    let dimensions: Vec<u32> = (0..rank).map(|_| input.number(0, 0xFFFF) as u32).collect();
+    let length = input.byte();
+    let name = input.take(length.into());
+    let head = [rank.into(), name.len() as u32, kind];
+    file.extend(head.iter().chain(&dimensions).flat_map(|number| number.to_le_bytes()));
+    file.extend(name);
+    let elements = dimensions.iter().fold(1, |n: usize, &d| n.saturating_mul(d as usize));
+    let length = GgmlType::new(kind).and_then(|kind| kind.bytes(elements));
+    if let Some(length) = length.filter(|length| *length <= most.saturating_sub(file.len())) {
+        file.extend(input.bytes(length));
+    }
 }

@@ -28,6 +28,11 @@ impl<'a> Operands<'a> {
         self.take(usize::MAX)
     }
 
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
     /// One byte.
     pub fn byte(&mut self) -> u8 {
         self.take(1).first().copied().unwrap_or(0)

@@ -164,36 +164,50 @@ pub fn tokens(model: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(Container::open(file.bytes())?.get("whisper.tokens")?.bytes()?.to_vec())
 }
 
-/// A whisper.cpp file with the tensors of a model file, as the target `ggml_bin` reads it: zeros
-/// everywhere.
-pub fn ggml_bin(model: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
-    let number = |value: usize| (value as u32).to_le_bytes();
-    // Options: int8 and f16. A file to be completed.
-    let mut seed = vec![1, 0, 2, 2, 1, 1, 0];
-    for value in [51_865, AUDIO, D, 2, 1, TEXT, D, 2, 1, MELS, 1] {
-        seed.extend(number(value));
+/// A whisper.cpp file as the target `ggml_bin` reads it, with the tensors of a model file: all in
+/// f16 and f32, or 16 times as wide with ternary weights and no embedding of the tokens, which would
+/// be most of the file.
+pub fn ggml_bin(model: &[u8], ternary: bool) -> Result<Vec<u8>, Box<dyn Error>> {
+    const TOKENS: usize = 51_865;
+    let size = |size: usize| if ternary && [D, 4 * D].contains(&size) { 16 * size } else { size };
+    // Options: int8 and f16. A file to be made.
+    let mut seed = Draft { bytes: vec![1, 0, 2, 2, 1, 1, 0] };
+    let (d, audio) = (size(D), size(AUDIO));
+    for value in [TOKENS, audio, d, 2, 1, TEXT, d, 2, 1, MELS, 1] {
+        seed.bytes.extend((value as u32).to_le_bytes());
     }
-    // Filters as stated; the vocabulary's usual length, two tokens of the seed's own; the embedding
-    // in q8_0.
-    let middle = Draft::default().byte(0).byte(0).fill(1).byte(0).byte(2);
-    let middle = middle.byte(2).byte(b'h').byte(b'i').byte(1).byte(b' ').byte(6).fill(0);
-    seed.extend(middle.bytes);
+    // Filters as stated; as many tokens as usual, two of them the seed's own.
+    seed = seed.byte(0).byte(0).fill(1).byte(0).byte(2);
+    seed = seed.byte(2).byte(b'h').byte(b'i').byte(1).byte(b' ');
     let file = ModelFile::sealed(model);
     for entry in Container::open(file.bytes())?.entries() {
-        let (name, form) = (entry.name(), entry.form());
+        let name = entry.name();
         let is_tensor = name.starts_with("encoder.") || name.starts_with("decoder.");
-        if !is_tensor || name == "decoder.token_embedding.weight" {
+        let is_embedding = name == "decoder.token_embedding.weight";
+        if !is_tensor || is_embedding && ternary {
             continue;
         }
-        let single = form.dimensions().len() == 1;
-        let dimensions = form.dimensions().iter().rev();
-        for value in [form.dimensions().len(), name.len(), usize::from(!single)] {
-            seed.extend(number(value));
+        let form = entry.form();
+        let dimensions = form.dimensions().iter().map(|&d| d as usize);
+        let dimensions: Vec<usize> =
+            dimensions.map(|d| if is_embedding && d == VOCAB { TOKENS } else { size(d) }).collect();
+        let linear = name.ends_with("weight") && (name.contains("attn.") || name.contains("mlp."));
+        // Places in the target's list of types: q2_0, f16, f32.
+        let kind = match dimensions.len() {
+            2.. if linear && ternary => 9,
+            2.. => 1,
+            _ => 0,
+        };
+        seed = seed.byte(kind).byte(dimensions.len() as u8);
+        for &dimension in dimensions.iter().rev() {
+            seed = seed.number(dimension as u16);
         }
-        seed.extend(dimensions.flat_map(|dimension| dimension.to_le_bytes()));
-        seed.extend(name.as_bytes());
-        let elements = form.elements().ok_or("a small tensor")?;
-        seed.resize(seed.len() + elements * if single { 4 } else { 2 }, 0);
+        seed = seed.byte(name.len() as u8);
+        seed.bytes.extend(name.as_bytes());
+        // A block's scale is ½; its codes are 1, 0, 1 and 2.
+        let mut block = [0b10_01_00_01; 18];
+        block[..2].copy_from_slice(&[0x00, 0x38]);
+        seed = if kind == 9 { seed.pattern(0, &block) } else { seed.fill(0) };
     }
-    Ok(seed)
+    Ok(seed.bytes)
 }

@@ -60,7 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         write("model", name, &[&[0; 5][..], file].concat())?;
     }
     write("tokens", "table", &checkpoints::tokens(&ternary)?)?;
-    write("ggml_bin", "whole", &checkpoints::ggml_bin(&ternary)?)?;
+    write("ggml_bin", "dense", &checkpoints::ggml_bin(&ternary, false)?)?;
+    write("ggml_bin", "ternary", &checkpoints::ggml_bin(&ternary, true)?)?;
 
     // Enough of each file for its headers and some packets.
     for (name, most) in [
