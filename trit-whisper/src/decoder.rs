@@ -4,9 +4,9 @@ use heapless::Vec;
 
 use crate::arena::Arena;
 use crate::config::Config;
-use crate::encoder::{CHUNK, Scratch, attend, mlp, norm, project, transpose};
+use crate::encoder::{CHUNK, Mlp, Projections, Scratch, attend, mlp, norm, project, transpose};
 use crate::error::Error;
-use crate::linear::{Acts, Compute, any_integer, linear, product};
+use crate::linear::{Acts, Compute, Layer, any_integer, linear};
 use crate::model::Model;
 
 /// Keys, transposed `[d, positions]`, and values `[positions, d]` of one block.
@@ -64,16 +64,17 @@ impl<'a> Decoder<'a> {
         self.position = 0;
         for (block, cache) in model.decoder.iter().zip(&mut self.cross) {
             let Some((_, attn)) = &block.cross else { continue };
-            let integer = any_integer(model, &[attn.key, attn.value])?;
+            let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
+            let integer = any_integer(&[key, value]);
             for (chunk, (audio, values)) in
                 audio.chunks(CHUNK * d).zip(cache.values.chunks_mut(CHUNK * d)).enumerate()
             {
                 let tokens = audio.len() / d;
                 let acts = Acts::new(compute, audio, d, tokens, d, integer, &mut scratch.quant)?;
                 let keys = &mut scratch.mixed[..audio.len()];
-                linear(compute, model, attn.key, &acts, keys)?;
+                linear(compute, &key, &acts, keys)?;
                 transpose(keys, d, chunk * CHUNK, ctx, cache.keys_t);
-                linear(compute, model, attn.value, &acts, values)?;
+                linear(compute, &value, &acts, values)?;
             }
         }
         Ok(())
@@ -113,34 +114,35 @@ impl<'a> Decoder<'a> {
         compute.kernels.add(x, normed)?;
 
         for ((block, own), cross) in model.decoder.iter().zip(&mut self.own).zip(&self.cross) {
-            let attn = &block.attn;
+            let attn = Projections::new(model, &block.attn)?;
             norm(compute, model, block.attn_ln, x, normed)?;
-            let integer = any_integer(model, &[attn.query, attn.key, attn.value])?;
+            let integer = any_integer(&[attn.query, attn.key, attn.value]);
             let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
             let key = &mut scratch.mixed[..d];
-            linear(compute, model, attn.key, &acts, key)?;
+            linear(compute, &attn.key, &acts, key)?;
             transpose(key, d, position, text_ctx, own.keys_t);
             let value = &mut own.values[position * d..][..d];
-            linear(compute, model, attn.value, &acts, value)?;
+            linear(compute, &attn.value, &acts, value)?;
             let query = &mut scratch.wide[..d];
-            linear(compute, model, attn.query, &acts, query)?;
+            linear(compute, &attn.query, &acts, query)?;
             let mixed = &mut scratch.mixed[..d];
             let seen = position + 1;
             let (keys, values) = (&*own.keys_t, &*own.values);
             attend(compute, query, keys, text_ctx, values, heads, d, seen, scratch.scores, mixed)?;
-            project(compute, model, attn.out, mixed, d, &mut scratch.quant, normed, x)?;
+            project(compute, &attn.out, mixed, d, &mut scratch.quant, normed, x)?;
 
             if let Some((cross_ln, attn)) = &block.cross {
                 norm(compute, model, *cross_ln, x, normed)?;
-                let integer = any_integer(model, &[attn.query])?;
+                let (query, out) = (Layer::new(model, attn.query)?, Layer::new(model, attn.out)?);
+                let integer = query.weights.is_integer();
                 let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-                let query = &mut scratch.wide[..d];
-                linear(compute, model, attn.query, &acts, query)?;
+                let queries = &mut scratch.wide[..d];
+                linear(compute, &query, &acts, queries)?;
                 let mixed = &mut scratch.mixed[..d];
                 let (keys, values) = (&*cross.keys_t, &*cross.values);
                 attend(
                     compute,
-                    query,
+                    queries,
                     keys,
                     audio_ctx,
                     values,
@@ -150,17 +152,18 @@ impl<'a> Decoder<'a> {
                     scratch.scores,
                     mixed,
                 )?;
-                project(compute, model, attn.out, mixed, d, &mut scratch.quant, normed, x)?;
+                project(compute, &out, mixed, d, &mut scratch.quant, normed, x)?;
             }
 
-            mlp(compute, model, block, x, normed, scratch.wide, &mut scratch.quant)?;
+            let layers = Mlp::new(model, block)?;
+            mlp(compute, &layers, x, normed, scratch.wide, &mut scratch.quant)?;
         }
         self.position += 1;
 
         norm(compute, model, model.ln, x, normed)?;
         let integer = embedding.is_integer();
         let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-        product(compute, &embedding, None, &acts, self.logits)?;
+        linear(compute, &Layer { weights: embedding, bias: None }, &acts, self.logits)?;
         if self.logits.iter().all(|logit| logit.is_finite()) {
             Ok(())
         } else {

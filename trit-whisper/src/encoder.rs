@@ -8,8 +8,8 @@ use trit_simd::attention_scratch_len;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::Error;
-use crate::linear::{Acts, Compute, QuantBuffers, any_integer, linear, split};
-use crate::model::{Block, Linear, Model, Norm};
+use crate::linear::{Acts, Compute, Layer, QuantBuffers, any_integer, linear, split};
+use crate::model::{Attention, Block, Linear, Model, Norm};
 
 /// Tokens that pass at once.
 pub(crate) const CHUNK: usize = 64;
@@ -99,9 +99,10 @@ impl<'a> Encoder<'a> {
         let values = &mut rest[..ctx * d];
         for block in &model.encoder {
             self_attention(compute, model, block, self.x, keys, values, scratch)?;
+            let layers = Mlp::new(model, block)?;
             for x in self.x.chunks_mut(CHUNK * d) {
                 let Scratch { normed, wide, quant, .. } = scratch;
-                mlp(compute, model, block, x, normed, wide, quant)?;
+                mlp(compute, &layers, x, normed, wide, quant)?;
             }
         }
         let (gain, bias) = model.norm(model.ln_post)?;
@@ -127,12 +128,13 @@ fn convolve(
     y: &mut [f32],
     scratch: &mut Scratch<'_>,
 ) -> Result<(), Error> {
-    let integer = any_integer(model, &[conv])?;
+    let conv = Layer::new(model, conv)?;
+    let integer = any_integer(&[conv]);
     for (chunk, y) in y.chunks_mut(CHUNK * d).enumerate() {
         let x = &x[chunk * CHUNK * stride..];
         let (tokens, k) = (y.len() / d, 3 * channels);
         let acts = Acts::new(compute, x, stride, tokens, k, integer, &mut scratch.quant)?;
-        linear(compute, model, conv, &acts, y)?;
+        linear(compute, &conv, &acts, y)?;
         compute.kernels.gelu(y);
     }
     Ok(())
@@ -159,6 +161,25 @@ pub(crate) fn transpose(keys: &[f32], d: usize, start: usize, stride: usize, to:
     }
 }
 
+/// The layers of an attention.
+pub(crate) struct Projections<'a> {
+    pub(crate) query: Layer<'a>,
+    pub(crate) key: Layer<'a>,
+    pub(crate) value: Layer<'a>,
+    pub(crate) out: Layer<'a>,
+}
+
+impl<'a> Projections<'a> {
+    pub(crate) fn new(model: &Model<'a>, attn: &Attention) -> Result<Self, Error> {
+        Ok(Self {
+            query: Layer::new(model, attn.query)?,
+            key: Layer::new(model, attn.key)?,
+            value: Layer::new(model, attn.value)?,
+            out: Layer::new(model, attn.out)?,
+        })
+    }
+}
+
 fn self_attention(
     compute: &Compute<'_>,
     model: &Model<'_>,
@@ -170,27 +191,27 @@ fn self_attention(
 ) -> Result<(), Error> {
     let config = model.config();
     let (d, ctx) = (config.state(), config.audio_ctx());
-    let attn = &block.attn;
-    let integer = any_integer(model, &[attn.query, attn.key, attn.value])?;
+    let Projections { query, key, value, out } = Projections::new(model, &block.attn)?;
+    let integer = any_integer(&[query, key, value]);
     for (chunk, (x, values)) in x.chunks(CHUNK * d).zip(values.chunks_mut(CHUNK * d)).enumerate() {
         let normed = &mut scratch.normed[..x.len()];
         norm(compute, model, block.attn_ln, x, normed)?;
         let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
         let keys = &mut scratch.mixed[..x.len()];
-        linear(compute, model, attn.key, &acts, keys)?;
+        linear(compute, &key, &acts, keys)?;
         transpose(keys, d, chunk * CHUNK, ctx, keys_t);
-        linear(compute, model, attn.value, &acts, values)?;
+        linear(compute, &value, &acts, values)?;
     }
     for x in x.chunks_mut(CHUNK * d) {
         let normed = &mut scratch.normed[..x.len()];
         norm(compute, model, block.attn_ln, x, normed)?;
         let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
         let queries = &mut scratch.wide[..x.len()];
-        linear(compute, model, attn.query, &acts, queries)?;
+        linear(compute, &query, &acts, queries)?;
         let mixed = &mut scratch.mixed[..x.len()];
         let heads = config.n_audio_head as usize;
         attend(compute, queries, keys_t, ctx, values, heads, d, ctx, scratch.scores, mixed)?;
-        project(compute, model, attn.out, mixed, d, &mut scratch.quant, scratch.normed, x)?;
+        project(compute, &out, mixed, d, &mut scratch.quant, scratch.normed, x)?;
     }
     Ok(())
 }
@@ -222,38 +243,52 @@ pub(crate) fn attend(
 /// `x += mixed · Wᵀ + bias`, through `buffer`.
 pub(crate) fn project(
     compute: &Compute<'_>,
-    model: &Model<'_>,
-    out: Linear,
+    out: &Layer<'_>,
     mixed: &[f32],
     k: usize,
     quant: &mut QuantBuffers<'_>,
     buffer: &mut [f32],
     x: &mut [f32],
 ) -> Result<(), Error> {
-    let integer = any_integer(model, &[out])?;
+    let integer = out.weights.is_integer();
     let acts = Acts::new(compute, mixed, k, mixed.len() / k, k, integer, quant)?;
     let y = &mut buffer[..x.len()];
-    linear(compute, model, out, &acts, y)?;
+    linear(compute, out, &acts, y)?;
     Ok(compute.kernels.add(x, y)?)
+}
+
+/// The layers of a block's perceptron.
+pub(crate) struct Mlp<'a> {
+    gain: &'a [f32],
+    bias: &'a [f32],
+    widen: Layer<'a>,
+    narrow: Layer<'a>,
+}
+
+impl<'a> Mlp<'a> {
+    pub(crate) fn new(model: &Model<'a>, block: &Block) -> Result<Self, Error> {
+        let (gain, bias) = model.norm(block.mlp_ln)?;
+        let widen = Layer::new(model, block.mlp_in)?;
+        Ok(Self { gain, bias, widen, narrow: Layer::new(model, block.mlp_out)? })
+    }
 }
 
 /// `x += mlp(norm(x))` of a chunk.
 pub(crate) fn mlp(
     compute: &Compute<'_>,
-    model: &Model<'_>,
-    block: &Block,
+    layers: &Mlp<'_>,
     x: &mut [f32],
     normed: &mut [f32],
     wide: &mut [f32],
     quant: &mut QuantBuffers<'_>,
 ) -> Result<(), Error> {
-    let d = model.config().state();
+    let d = layers.gain.len();
     let normed = &mut normed[..x.len()];
-    norm(compute, model, block.mlp_ln, x, normed)?;
-    let integer = any_integer(model, &[block.mlp_in])?;
+    compute.kernels.layer_norm(x, layers.gain, layers.bias, EPS, normed)?;
+    let integer = layers.widen.weights.is_integer();
     let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, quant)?;
     let wide = &mut wide[..4 * x.len()];
-    linear(compute, model, block.mlp_in, &acts, wide)?;
+    linear(compute, &layers.widen, &acts, wide)?;
     compute.kernels.gelu(wide);
-    project(compute, model, block.mlp_out, wide, 4 * d, quant, normed, x)
+    project(compute, &layers.narrow, wide, 4 * d, quant, normed, x)
 }

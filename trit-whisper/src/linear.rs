@@ -112,47 +112,44 @@ impl<'a> Acts<'a> {
     }
 }
 
-/// Whether any of `linears` multiplies integers.
-pub(crate) fn any_integer(model: &Model<'_>, linears: &[Linear]) -> Result<bool, Error> {
-    for &linear in linears {
-        if model.linear(linear)?.0.is_integer() {
-            return Ok(true);
-        }
+/// A linear layer's weights and bias where they lie in the file, found once for all its tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layer<'a> {
+    pub(crate) weights: Weights<'a>,
+    pub(crate) bias: Option<&'a [f32]>,
+}
+
+impl<'a> Layer<'a> {
+    pub(crate) fn new(model: &Model<'a>, linear: Linear) -> Result<Self, Error> {
+        let (weights, bias) = model.linear(linear)?;
+        Ok(Self { weights, bias })
     }
-    Ok(false)
+}
+
+/// Whether any of `layers` multiplies integers.
+pub(crate) fn any_integer(layers: &[Layer<'_>]) -> bool {
+    layers.iter().any(|layer| layer.weights.is_integer())
 }
 
 /// `y = x · Wᵀ + bias`, y `[tokens, rows]`.
 pub(crate) fn linear(
     compute: &Compute<'_>,
-    model: &Model<'_>,
-    linear: Linear,
+    layer: &Layer<'_>,
     acts: &Acts<'_>,
     y: &mut [f32],
 ) -> Result<(), Error> {
-    let (weights, bias) = model.linear(linear)?;
-    product(compute, &weights, bias, acts, y)
-}
-
-/// As [`linear`], with the weights at hand.
-pub(crate) fn product(
-    compute: &Compute<'_>,
-    weights: &Weights<'_>,
-    bias: Option<&[f32]>,
-    acts: &Acts<'_>,
-    y: &mut [f32],
-) -> Result<(), Error> {
+    let Layer { weights, bias } = layer;
     let rows = weights.rows();
     let threads = compute.join.threads();
     if acts.tokens == 1 {
         // Whole tiles a part, so that no two threads unpack the same weights.
         let tiles = rows.div_ceil(trit_core::TILE_ROWS);
         return split_rows(compute.join, threads.min(tiles), 0..rows, y, &|range, y| {
-            part(compute, weights, bias, acts, 0..1, range, y)
+            part(compute, weights, *bias, acts, 0..1, range, y)
         });
     }
     split(compute.join, threads, 0..acts.tokens, rows, y, &mut [], &|range, y, _| {
-        part(compute, weights, bias, acts, range, 0..rows, y)
+        part(compute, weights, *bias, acts, range, 0..rows, y)
     })
 }
 
