@@ -5,8 +5,8 @@ use core::ops::Range;
 
 use trit_core::reference::{DftTable, FFT_SIZE, LANES, SPECTRUM_SIZE};
 use trit_core::{
-    F16Matrix, F32Matrix, Int8Matrix, Layout, MatrixError, QuantizeError, QuantizedActs,
-    QuantizedActsMut, TernaryMatrix, check_len,
+    F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, Layout, MatrixError, QuantizeError,
+    QuantizedActs, QuantizedActsMut, TernaryMatrix, check_len,
 };
 
 use crate::cpu::Cpu;
@@ -20,7 +20,9 @@ pub struct Kernels {
     cpu: Cpu,
     ternary_t4: Kernel<registry::TernaryFn>,
     ternary_t5: Kernel<registry::TernaryT5Fn>,
+    int4: Kernel<registry::Int4Fn>,
     int8: Kernel<registry::Int8Fn>,
+    convert: Kernel<registry::ConvertFn>,
     quantize: Kernel<registry::QuantizeFn>,
     dense_f32: Kernel<registry::DenseF32Fn>,
     dense_f16: Kernel<registry::DenseF16Fn>,
@@ -48,7 +50,9 @@ impl Kernels {
             cpu: *cpu,
             ternary_t4: registry::TERNARY_T4.choose(cpu),
             ternary_t5: registry::TERNARY_T5.choose(cpu),
+            int4: registry::INT4.choose(cpu),
             int8: registry::INT8.choose(cpu),
+            convert: registry::CONVERT.choose(cpu),
             quantize: registry::QUANTIZE.choose(cpu),
             dense_f32: registry::DENSE_F32.choose(cpu),
             dense_f16: registry::DENSE_F16.choose(cpu),
@@ -74,7 +78,9 @@ impl Kernels {
         [
             self.ternary_t4.name,
             self.ternary_t5.name,
+            self.int4.name,
             self.int8.name,
+            self.convert.name,
             self.quantize.name,
             self.dense_f32.name,
             self.dense_f16.name,
@@ -112,6 +118,24 @@ impl Kernels {
         Ok(())
     }
 
+    /// As [`ternary`](Self::ternary), with 4-bit group-quantised weights;
+    /// [`trit_core::reference::int4`].
+    ///
+    /// # Errors
+    /// A length or range that does not fit.
+    pub fn int4(
+        &self,
+        w: &Int4Matrix<'_>,
+        x: &QuantizedActs<'_>,
+        bias: Option<&[f32]>,
+        rows: Range<usize>,
+        y: &mut [f32],
+    ) -> Result<(), MatrixError> {
+        let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
+        (self.int4.run)(&self.cpu, w, &input, y);
+        Ok(())
+    }
+
     /// As [`ternary`](Self::ternary), with int8 weights; [`trit_core::reference::int8`].
     ///
     /// # Errors
@@ -127,6 +151,16 @@ impl Kernels {
         let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
         (self.int8.run)(&self.cpu, w, &input, y);
         Ok(())
+    }
+
+    /// Rewrites whole row tiles of ternary matrices with `k` inputs from T5 to T4, for a caller that
+    /// stores the smaller layout and has memory for the faster one; shapes and definition as
+    /// [`trit_core::layout::t5_to_t4`].
+    ///
+    /// # Errors
+    /// k out of range, `t5` not whole row tiles, or `t4` not as many.
+    pub fn t5_to_t4(&self, k: usize, t5: &[u8], t4: &mut [u8]) -> Result<(), MatrixError> {
+        (self.convert.run)(&self.cpu, k, t5, t4)
     }
 
     /// Quantises tokens of k floats to int8; token t starts at `x[t · x_stride]`, and a stride

@@ -5,13 +5,13 @@
 //! `{op}_{weights}_{acts}_{out}__{level}`.
 
 use trit_core::reference::{DftTable, FFT_SIZE, LANES};
-use trit_core::{QuantizeError, QuantizedActsMut, TernaryMatrix};
+use trit_core::{MatrixError, QuantizeError, QuantizedActsMut, TernaryMatrix};
 
 use crate::arch::Scalar;
 use crate::cpu::{Cpu, Level, Levels};
 use crate::float::attention::{Shape, attention};
 use crate::float::{dense, elementwise, norm, spectrum};
-use crate::ops::{Input, int8, quantize, ternary};
+use crate::ops::{Input, convert, int4, int8, quantize, ternary};
 
 /// One variant of an operation.
 #[derive(Debug, Clone, Copy)]
@@ -65,10 +65,12 @@ impl<F: Copy + Sync> Catalogue for Table<F> {
 pub const OPERATIONS: usize = TABLES.len();
 
 /// Every operation's table.
-static TABLES: [&dyn Catalogue; 15] = [
+static TABLES: [&dyn Catalogue; 17] = [
     &TERNARY_T4,
     &TERNARY_T5,
+    &INT4,
     &INT8,
+    &CONVERT,
     &QUANTIZE,
     &DENSE_F32,
     &DENSE_F16,
@@ -179,8 +181,16 @@ operation! {
 
 operation! {
     /// Ternary weights in T5 × int8 activations.
-    vector TERNARY_T5: TernaryT5Fn = "ternary_t5_i8_f32",
+    dot TERNARY_T5: TernaryT5Fn = "ternary_t5_i8_f32",
     |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]| { ternary::t5(isa, w, input, y) }
+}
+
+operation! {
+    /// 4-bit group-quantised weights × int8 activations.
+    dot INT4: Int4Fn = "matmul_i4_i8_f32",
+    |isa, w: &trit_core::Int4Matrix<'_>, input: &Input<'_>, y: &mut [f32]| {
+        int4::product(isa, w, input, y)
+    }
 }
 
 operation! {
@@ -188,6 +198,14 @@ operation! {
     dot INT8: Int8Fn = "matmul_i8_i8_f32",
     |isa, w: &trit_core::Int8Matrix<'_>, input: &Input<'_>, y: &mut [f32]| {
         int8::product(isa, w, input, y)
+    }
+}
+
+operation! {
+    /// Ternary weights from T5 to T4.
+    vector CONVERT: ConvertFn = "convert_t5_none_t4",
+    |isa, k: usize, t5: &[u8], t4: &mut [u8]| -> Result<(), MatrixError> {
+        convert::t5_to_t4(isa, k, t5, t4)
     }
 }
 

@@ -91,7 +91,8 @@ const PROFILES: [Profile; 11] = [
 ];
 
 /// Operations whose variants have integer products.
-const DOT: [&str; 2] = ["ternary_t4_i8_f32__", "matmul_i8_i8_f32__"];
+const DOT: [&str; 4] =
+    ["ternary_t4_i8_f32__", "ternary_t5_i8_f32__", "matmul_i4_i8_f32__", "matmul_i8_i8_f32__"];
 
 #[test]
 fn each_cpu_gets_its_kernels() {

@@ -1,7 +1,7 @@
 //! Plain Rust for any target.
 
 use trit_core::layout::{PLANE, TILE_BYTES};
-use trit_core::{Layout, TILE_ROWS};
+use trit_core::{Layout, TILE_ROWS, int4};
 
 use super::{Isa, Token};
 
@@ -31,6 +31,26 @@ impl Isa for Scalar {
                         for (&byte, &q) in bytes.iter().zip(q) {
                             // |Σ| ≤ 3·128·2²⁰ < 2²⁹.
                             *sum += i32::from(Layout::T4.code(byte, p)) * i32::from(q);
+                        }
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn dot_i4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
+        let mut sums = [[0; TILE_ROWS]; M];
+        for (tile, bytes) in tiles.chunks_exact(TILE_BYTES).enumerate() {
+            for p in 0..2 {
+                let at = tile * int4::TILE_K + p * PLANE;
+                for (sums, q) in sums.iter_mut().zip(q) {
+                    let q = &q[at..at + PLANE];
+                    for (sum, bytes) in sums.iter_mut().zip(bytes.chunks_exact(PLANE)) {
+                        for (&byte, &q) in bytes.iter().zip(q) {
+                            // |Σ| ≤ 15·128·256 < 2¹⁹.
+                            *sum += i32::from(int4::code(byte, p)) * i32::from(q);
                         }
                     }
                 }

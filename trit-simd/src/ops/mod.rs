@@ -1,6 +1,9 @@
 //! Drivers of the integer operations: blocking and epilogue, generic over the instruction set.
 
+pub(crate) mod convert;
+pub(crate) mod int4;
 pub(crate) mod int8;
+mod packed;
 pub(crate) mod quantize;
 pub(crate) mod ternary;
 

@@ -17,11 +17,13 @@
 //! smlal    → i16 r0 r0 r0 r0 r1 r1 r1 r1     smlal2 → i16 r2 r2 r2 r2 r3 r3 r3 r3
 //! sadalp   → i32 r0 r0 r1 r1                 addp   → i32 r0 r1 r2 r3
 //! ```
+//!
+//! So it goes with a quarter of an I4 tile and its two planes, `and 0x0F` and `ushr 4`.
 
 use core::arch::aarch64::*;
 
-use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
+use trit_core::{TILE_ROWS, int4};
 
 use crate::arch::DotKernels;
 use crate::cpu::Neon;
@@ -30,6 +32,11 @@ use crate::cpu::Neon;
 /// tile; 21 tiles reach 32,256 < 2¹⁵.
 const TILES_I16: usize = 21;
 const _: () = assert!(TILES_I16 * 4 * (3 * 128) < 1 << 15);
+
+/// I4 tiles between widenings: an i16 lane takes one product of at most 15·128 = 1920 a plane, 3840
+/// a tile; 8 tiles reach 30,720 < 2¹⁵.
+const I4_TILES_I16: usize = 8;
+const _: () = assert!(I4_TILES_I16 * 2 * (15 * 128) < 1 << 15);
 
 impl DotKernels for Neon {
     const TOKENS: usize = 4;
@@ -65,6 +72,57 @@ impl DotKernels for Neon {
                             // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
                             let four = unsafe {
                                 q[m].add(tile * 4 * PLANE + p * PLANE)
+                                    .cast::<i32>()
+                                    .read_unaligned()
+                            };
+                            let four = vreinterpretq_s8_s32(vdupq_n_s32(four));
+                            let [lower, upper] = &mut sums[m];
+                            *lower = vmlal_s8(*lower, vget_low_s8(plane), vget_low_s8(four));
+                            *upper = vmlal_high_s8(*upper, plane, four);
+                        }
+                    }
+                }
+                for m in 0..M {
+                    wide[m][0] = vpadalq_s16(wide[m][0], sums[m][0]);
+                    wide[m][1] = vpadalq_s16(wide[m][1], sums[m][1]);
+                }
+                start = end;
+            }
+            for m in 0..M {
+                let rows = vpaddq_s32(wide[m][0], wide[m][1]);
+                // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
+                unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
+            }
+        }
+        out
+    }
+
+    #[target_feature(enable = "neon")]
+    #[inline]
+    unsafe fn dot_i4<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        let mask = vdupq_n_u8(0x0F);
+        let mut out = [[0; TILE_ROWS]; M];
+        for quarter in 0..4 {
+            let mut wide = [[vdupq_n_s32(0); 2]; M];
+            let mut start = 0;
+            while start < count {
+                let end = count.min(start + I4_TILES_I16);
+                let mut sums = [[vdupq_n_s16(0); 2]; M];
+                for tile in start..end {
+                    // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
+                    let codes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
+                    let planes = [vandq_u8(codes, mask), vshrq_n_u8::<4>(codes)]
+                        .map(|plane| vreinterpretq_s8_u8(plane));
+                    for m in 0..M {
+                        for (p, &plane) in planes.iter().enumerate() {
+                            // SAFETY: tile < count, so the 4 values at 8·tile + 4p are readable.
+                            let four = unsafe {
+                                q[m].add(tile * int4::TILE_K + p * PLANE)
                                     .cast::<i32>()
                                     .read_unaligned()
                             };

@@ -1,0 +1,82 @@
+//! One property per operation, over every variant the CPU has: the same bits as the reference.
+
+mod common;
+mod float;
+mod integer;
+
+use std::collections::BTreeSet;
+
+use trit_core::{Layout, Scales, TernaryMatrix, layout};
+use trit_simd::{Cpu, Kernels, Level, registry};
+
+use common::{Acts, Fill, Random, levels};
+
+/// A level that this CPU must have is really exercised; none is skipped in silence.
+#[test]
+fn every_level_of_this_architecture_is_named() {
+    let built: BTreeSet<_> = registry::variants().map(|(_, level)| level.name()).collect();
+    let expected: &[&str] = if cfg!(target_arch = "x86_64") {
+        &["avx2", "avx512vnni", "scalar"]
+    } else if cfg!(target_arch = "aarch64") {
+        &["neon", "scalar"]
+    } else {
+        &["scalar"]
+    };
+    assert_eq!(built, expected.iter().copied().collect());
+    let exercised: Vec<_> = levels().flat_map(|kernels| kernels.names()).collect();
+    for (name, level) in registry::variants() {
+        let runs = exercised.contains(&name);
+        println!("{name}: {}", if runs { "exercised" } else { "this CPU lacks the level" });
+        assert_eq!(runs, Cpu::detect().has(level), "{name}");
+    }
+    if cfg!(target_arch = "aarch64") {
+        assert!(Cpu::detect().has(Level::Neon), "64-bit ARM has NEON");
+    }
+}
+
+#[test]
+fn each_cpu_gets_its_kernels() {
+    assert!(Kernels::scalar().names().iter().all(|name| name.ends_with("__scalar")));
+    assert_eq!(Cpu::baseline().level(), Level::Scalar);
+    for level in Level::ALL {
+        if let Some(cpu) = Cpu::detect().at(level) {
+            assert_eq!(cpu.level(), level);
+            let suffix = format!("__{level}");
+            let names = Kernels::new(&cpu).names();
+            assert!(names.iter().any(|name| name.ends_with(&suffix)), "{level} adds nothing");
+            assert_eq!(names, registry::chosen(level.levels()));
+        }
+    }
+}
+
+#[test]
+fn misfits_are_errors() {
+    let acts = Acts::new(&mut Random(1), 2, 20, None, Fill::Random);
+    let codes = vec![0; layout::bytes(Layout::T4, 3, 20).unwrap()];
+    let w = TernaryMatrix::new(3, 20, Layout::T4, &codes, Scales::Tensor(1.0)).unwrap();
+    let kernels = Kernels::new(&Cpu::detect());
+    let x = acts.view();
+    assert!(kernels.ternary(&w, &x, None, 0..3, &mut [0.0; 5]).is_err());
+    assert!(kernels.ternary(&w, &x, None, 1..4, &mut [0.0; 6]).is_err());
+    assert!(kernels.ternary(&w, &x, None, 2..2, &mut []).is_err());
+    assert!(kernels.ternary(&w, &x, Some(&[0.0; 2]), 0..3, &mut [0.0; 6]).is_err());
+    assert!(kernels.layer_norm(&[0.0; 4], &[], &[], 1e-5, &mut [0.0; 4]).is_err());
+    let mut y = [0.0; 4];
+    assert!(
+        kernels
+            .attention(
+                &[0.0; 4],
+                &[0.0; 4],
+                1,
+                &[0.0; 4],
+                3,
+                4,
+                1,
+                None,
+                1.0,
+                &mut [0.0; 64],
+                &mut y
+            )
+            .is_err()
+    );
+}
