@@ -152,6 +152,7 @@ fn bytes_are_where_the_diagram_says() {
 
 /// k at its bound and one beyond; the largest sum a group can have is an exact f32.
 #[test]
+#[cfg_attr(miri, ignore = "a million products")]
 fn the_largest_k_is_exact() {
     let k = MAX_INT4_K;
     let group = GroupSize::G256;

@@ -7,15 +7,12 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod scalar;
-mod split;
 mod token;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 pub(crate) use scalar::Scalar;
 pub(crate) use token::{Token, token};
-
-use core::slice;
 
 use trit_core::layout::{PLANE, TILE_BYTES};
 use trit_core::{GroupSize, TILE_ROWS, int4};
@@ -40,10 +37,7 @@ pub(crate) trait Isa: Token {
     /// `tiles` are consecutive tiles of one row tile, at most a group of 256 inputs; each `q` has 8
     /// values a tile and, after an odd number of tiles, 8 more. Exact for every code 0 to 15 and
     /// every int8. `M` is 1 or [`TOKENS`](Self::TOKENS).
-    #[inline(always)]
-    fn dot_i4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
-        split::dot_i4(self, tiles, q)
-    }
+    fn dot_i4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M];
 
     /// `Σ w·q` of R rows and M tokens of int8, all of one length, a multiple of 16 up to 2¹⁶.
     fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M];
@@ -73,20 +67,12 @@ pub(crate) trait DotKernels: Token {
     /// # Safety
     /// `tiles` points to `count` tiles of 64 bytes, at most 32, and each `q` to 8·`count` values
     /// rounded up to 16.
-    #[inline(always)]
     unsafe fn dot_i4<const M: usize>(
         self,
         tiles: *const u8,
         count: usize,
         q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        let values = (count * int4::TILE_K).next_multiple_of(16);
-        // SAFETY: the caller says that the pointers lead to so many bytes and values.
-        let tiles = unsafe { slice::from_raw_parts(tiles, count * TILE_BYTES) };
-        // SAFETY: the same.
-        let q = q.map(|q| unsafe { slice::from_raw_parts(q, values) });
-        split::dot_i4(self, tiles, q)
-    }
+    ) -> [[i32; TILE_ROWS]; M];
 
     /// As [`Isa::dot_i8`].
     ///
