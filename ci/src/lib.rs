@@ -1,19 +1,50 @@
-//! The test matrix: every leg, what it proves and what it needs to run.
+//! The test matrix: every leg, what it proves and what it needs to run; and the mutations that the
+//! tests must catch.
 //!
-//! This crate is data. `xtask` runs the legs on the machine at hand; people with Docker run the
-//! same targets through `cross` (see `Cross.toml`). A leg that is not listed here is not tested.
+//! This crate is data. `xtask` runs it on the machine at hand; people with Docker run the same
+//! targets through `cross` (see `Cross.toml`). A leg that is not listed here is not tested.
 
-/// One leg of the matrix: a fixed list of cargo commands for one target.
+mod legs;
+mod mutations;
+
+pub use legs::{LEGS, PROCESSES};
+pub use mutations::{MUTATIONS, Mutation};
+
+/// One leg of the matrix: a fixed piece of work for one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leg {
-    /// Short name, as given to `cargo xtask test --only`.
+    /// Short name, as given to `--only`.
     pub name: &'static str,
     /// What a pass proves, for the summary.
     pub proves: &'static str,
-    /// Where the commands are built for and how they run.
+    /// Whether `cargo xtask test` leaves it to `cargo xtask matrix`.
+    pub full_only: bool,
+    /// Where it is built for and how it runs.
     pub place: Place,
-    /// The cargo command lines, without `cargo` and `--target`.
-    pub commands: &'static [&'static [&'static str]],
+    /// What runs there.
+    pub work: Work,
+}
+
+/// What a leg runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Cargo command lines, without `cargo` and `--target`.
+    Commands(&'static [&'static [&'static str]]),
+    /// Everything `cargo test` finds in the workspace.
+    AllTests,
+    /// The unit tests and these integration tests of the crates that compute. `coverage` is among
+    /// them and finds every level of `levels`, by the names they have in kernels' names.
+    Tests {
+        /// Integration tests.
+        names: &'static [&'static str],
+        /// Levels that must have been exercised.
+        levels: &'static [&'static str],
+    },
+    /// Every target of `fuzz/Cargo.toml`, each for this many seconds.
+    Fuzz {
+        /// Seconds for each target.
+        seconds: u32,
+    },
 }
 
 /// Where a leg's binaries run.
@@ -23,105 +54,25 @@ pub enum Place {
     Host,
     /// Built for a bare-metal target and not run.
     BuildOnly(&'static str),
-    /// On this machine when its architecture matches, else under the qemu-user emulator.
+    /// Under the qemu-user emulator, as a certain CPU.
     Emulated {
-        /// Rust target triple; one whose linker comes with rustc, so that no cross gcc is needed.
-        target: &'static str,
-        /// `std::env::consts::ARCH` of a machine that needs no emulator.
+        /// Architecture of the CPU, as in `std::env::consts::ARCH`.
         arch: &'static str,
+        /// Rust target triple where `arch` is not this machine's; one whose linker comes with
+        /// rustc, so that no cross gcc is needed.
+        target: &'static str,
         /// Emulator program (`-static` may follow its name).
         emulator: &'static str,
-        /// CPU model the emulator pretends to be.
+        /// CPU model and its properties, in the emulator's words.
         cpu: &'static str,
     },
+    /// WebAssembly with simd128 under Node's WASI.
+    Wasi,
+    /// In Miri, the interpreter that finds undefined behaviour; needs a nightly toolchain.
+    Miri,
+    /// Under libFuzzer; needs cargo-fuzz.
+    Fuzzer,
 }
-
-/// Everything that computes. The tests that start the program as a process are not among them: an
-/// emulator cannot start another one of its kind, and the program is the same on every CPU.
-const COMPUTING: &[&[&str]] = &[
-    &["test", "--profile", "checked", "-p", "trit-format", "-p", "trit-simd"],
-    &[
-        "test",
-        "--profile",
-        "checked",
-        "-p",
-        "trit-whisper",
-        "--lib",
-        "--test",
-        "model",
-        "--test",
-        "no_alloc",
-        "--test",
-        "oracle",
-        "--test",
-        "import",
-    ],
-];
-
-/// The legs in the order they run: the quickest verdict first.
-pub const LEGS: &[Leg] = &[
-    Leg {
-        name: "fmt",
-        proves: "formatting",
-        place: Place::Host,
-        commands: &[&["fmt", "--all", "--check"]],
-    },
-    Leg {
-        name: "clippy",
-        proves: "no lint in any crate, target or feature",
-        place: Place::Host,
-        commands: &[&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--",
-            "-D",
-            "warnings",
-        ]],
-    },
-    Leg {
-        name: "docs",
-        proves: "every public item documented, every link alive",
-        place: Place::Host,
-        commands: &[&["doc", "--workspace", "--no-deps", "--all-features"]],
-    },
-    Leg {
-        name: "tests",
-        proves: "unit, property, whole-model and documentation tests",
-        place: Place::Host,
-        commands: &[&["test", "--profile", "checked", "--workspace"]],
-    },
-    Leg {
-        name: "thumb",
-        proves: "inference builds for a Cortex-M4F without std",
-        place: Place::BuildOnly("thumbv7em-none-eabihf"),
-        commands: NO_STD,
-    },
-    Leg {
-        name: "bare-aarch64",
-        proves: "inference builds for bare-metal aarch64 without std",
-        place: Place::BuildOnly("aarch64-unknown-none"),
-        commands: NO_STD,
-    },
-    Leg {
-        name: "aarch64",
-        proves: "kernels, models and importers with NEON on an ARMv8.0 core (no dotprod)",
-        place: Place::Emulated {
-            target: "aarch64-unknown-linux-musl",
-            arch: "aarch64",
-            emulator: "qemu-aarch64",
-            cpu: "cortex-a53",
-        },
-        commands: COMPUTING,
-    },
-];
-
-const NO_STD: &[&[&str]] = &[
-    &["build", "--release", "-p", "trit-format"],
-    &["build", "--release", "-p", "trit-simd", "--no-default-features"],
-    &["build", "--release", "-p", "trit-whisper", "--lib", "--no-default-features"],
-];
 
 /// The leg called `name`.
 pub fn leg(name: &str) -> Option<&'static Leg> {
@@ -130,6 +81,8 @@ pub fn leg(name: &str) -> Option<&'static Leg> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -138,5 +91,36 @@ mod tests {
             assert_eq!(leg(wanted.name), Some(wanted));
         }
         assert_eq!(leg("no such leg"), None);
+    }
+
+    /// A new integration test is run under every CPU, or is listed as one that cannot be.
+    #[test]
+    fn every_integration_test_is_in_the_matrix() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let listed = |name: &str| {
+            PROCESSES.contains(&name)
+                || LEGS.iter().any(
+                    |leg| matches!(leg.work, Work::Tests { names, .. } if names.contains(&name)),
+                )
+        };
+        for package in ["trit-core", "trit-simd", "trit-whisper"] {
+            for entry in std::fs::read_dir(root.join(package).join("tests")).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                let is_file = path.extension().is_some_and(|extension| extension == "rs");
+                if is_file || path.join("main.rs").exists() {
+                    assert!(listed(name), "{package}/tests/{name} is in no list of ci/src");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn coverage_runs_wherever_levels_are_listed() {
+        for leg in LEGS {
+            if let Work::Tests { names, levels } = leg.work {
+                assert!(names.contains(&"coverage") && levels.contains(&"scalar"), "{}", leg.name);
+            }
+        }
     }
 }

@@ -1,8 +1,15 @@
 //! Developer tasks, one command each: `cargo xtask <task>`.
 
+mod kernels;
+mod leg;
+mod matrix;
+mod mutants;
+mod names;
 mod needs;
-mod test;
 
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// Developer tasks of the trit workspace.
@@ -15,12 +22,29 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every check: format, lints, docs, tests here, builds without std, tests on aarch64
-    Test(test::Arguments),
+    /// Run the quick legs: format, lints, docs, tests here and on other CPUs, builds without std
+    Test(matrix::Arguments),
+    /// Run every leg with ten times the cases, Miri and the fuzz targets too
+    Matrix(matrix::FullArguments),
+    /// Check that the names of kernels follow their grammar
+    Names,
+    /// Write the table of kernels in docs/kernels.md
+    Kernels(kernels::Arguments),
+    /// Break one constant after another in a copy and see the tests find each
+    Mutants(mutants::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Test(arguments) => test::run(&arguments),
+        Task::Test(arguments) => matrix::quick(&arguments),
+        Task::Matrix(arguments) => matrix::full(&arguments),
+        Task::Names => names::run(),
+        Task::Kernels(arguments) => kernels::run(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
     }
+}
+
+fn workspace_root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(Path::to_path_buf).context("xtask lies in the workspace")
 }

@@ -1,9 +1,57 @@
 //! Finds what a leg needs on this machine, or installs it and says so.
 
-use std::env;
+use std::{env, fmt};
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
+
+/// A tool that a leg needs, cannot be installed from here, and may be missing: the leg does not run.
+#[derive(Debug)]
+pub(crate) struct Missing(pub(crate) String);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
+
+/// The target triple of this machine's toolchain.
+pub(crate) fn host_target(shell: &Shell) -> Result<String> {
+    let version = cmd!(shell, "rustc -vV").quiet().read()?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("`rustc -vV` names its host")
+}
+
+/// Makes sure Node is there, recent enough for its WASI.
+pub(crate) fn node(shell: &Shell) -> Result<()> {
+    let version = cmd!(shell, "node --version").quiet().ignore_stderr().read().unwrap_or_default();
+    let major = version.trim_start_matches('v').split('.').next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(20..) => Ok(()),
+        Some(_) => Err(Missing(format!("Node {version} is older than 20")).into()),
+        None => Err(Missing("Node is not installed".to_owned()).into()),
+    }
+}
+
+/// Makes sure a nightly toolchain with Miri is there.
+pub(crate) fn miri(shell: &Shell) -> Result<()> {
+    let probe = cmd!(shell, "cargo +nightly miri --version").quiet().ignore_stdout();
+    match probe.ignore_stderr().run() {
+        Ok(()) => Ok(()),
+        Err(_) => Err(Missing("no nightly toolchain with the component miri".to_owned()).into()),
+    }
+}
+
+/// Makes sure cargo-fuzz is there.
+pub(crate) fn fuzzer(shell: &Shell) -> Result<()> {
+    let probe = cmd!(shell, "cargo fuzz --version").quiet().ignore_stdout();
+    match probe.ignore_stderr().run() {
+        Ok(()) => Ok(()),
+        Err(_) => Err(Missing("cargo-fuzz is not installed".to_owned()).into()),
+    }
+}
 
 /// Makes sure rustup has the standard library for `target`.
 pub(crate) fn rust_target(shell: &Shell, target: &str) -> Result<()> {
@@ -38,7 +86,7 @@ pub(crate) fn emulator(shell: &Shell, name: &str) -> Result<String> {
     if find_program("apt-get").is_none() {
         bail!(
             "{name} is not installed. Install qemu-user (Fedora: dnf install qemu-user, \
-             Arch: pacman -S qemu-user), or leave this leg out with --skip aarch64"
+             Arch: pacman -S qemu-user), or leave its legs out with --skip"
         );
     }
     // `env` runs the program as it is.

@@ -1,0 +1,162 @@
+//! The legs, as data.
+
+use crate::{Leg, Place, Work};
+
+/// Integration tests that start the program as a process, or read every kind of audio file. They
+/// run on the host only: an emulator cannot start another one of its kind, and what they test is
+/// the same on every CPU.
+pub const PROCESSES: &[&str] = &["audio", "broken_input", "cli"];
+
+/// Everything that computes.
+const COMPUTING: &[&str] = &[
+    "accuracy",
+    "container",
+    "layout",
+    "int4",
+    "registry",
+    "profiles",
+    "coverage",
+    "bits",
+    "model",
+    "no_alloc",
+    "oracle",
+    "import",
+];
+
+/// What may depend on the CPU: the kernels, and the whole model as bits.
+const KERNELS: &[&str] = &["registry", "coverage", "bits"];
+
+/// What Miri can run in minutes: the formats, and every kernel on small shapes.
+const SMALL: &[&str] = &["layout", "int4", "registry", "coverage"];
+
+const NO_STD: &[&[&str]] = &[
+    &["build", "--release", "-p", "trit-format"],
+    &["build", "--release", "-p", "trit-simd", "--no-default-features"],
+    &["build", "--release", "-p", "trit-whisper", "--lib", "--no-default-features"],
+];
+
+/// The legs in the order they run: the quickest verdict first.
+pub const LEGS: &[Leg] = &[
+    here("fmt", "formatting", &[&["fmt", "--all", "--check"]]),
+    here("names", "kernel names follow their grammar", &[&["xtask", "names"]]),
+    here("kernels", "the table of kernels is current", &[&["xtask", "kernels", "--check"]]),
+    here(
+        "clippy",
+        "no lint in any crate, target or feature",
+        &[&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]],
+    ),
+    here(
+        "docs",
+        "every public item documented, every link alive",
+        &[&["doc", "--workspace", "--no-deps", "--all-features"]],
+    ),
+    Leg {
+        name: "tests",
+        proves: "unit, property, whole-model and documentation tests, with all this CPU has",
+        full_only: false,
+        place: Place::Host,
+        work: Work::AllTests,
+    },
+    kernels("haswell", "AVX2 without AVX-512", x86("Haswell"), &["avx2", "scalar"]),
+    kernels("nehalem", "x86-64 without AVX: scalar code", x86("Nehalem"), &["scalar"]),
+    Leg {
+        name: "thumb",
+        proves: "inference builds for a Cortex-M4F without std",
+        full_only: false,
+        place: Place::BuildOnly("thumbv7em-none-eabihf"),
+        work: Work::Commands(NO_STD),
+    },
+    Leg {
+        name: "bare-aarch64",
+        proves: "inference builds for bare-metal aarch64 without std",
+        full_only: false,
+        place: Place::BuildOnly("aarch64-unknown-none"),
+        work: Work::Commands(NO_STD),
+    },
+    Leg {
+        name: "cortex-a53",
+        proves: "kernels, models and importers with NEON on ARMv8.0 (no dotprod)",
+        full_only: false,
+        place: arm("cortex-a53"),
+        work: Work::Tests { names: COMPUTING, levels: &["neon", "scalar"] },
+    },
+    kernels(
+        "neoverse-n1",
+        "ARMv8.2: dotprod, no i8mm",
+        arm("neoverse-n1"),
+        &["dotprod", "neon", "scalar"],
+    ),
+    kernels(
+        "sve-128",
+        "SVE at 128 bits",
+        arm("max,sve-max-vq=1,sve-default-vector-length=16"),
+        ARMV9,
+    ),
+    kernels(
+        "sve-256",
+        "SVE at 256 bits",
+        arm("max,sve-max-vq=2,sve-default-vector-length=32"),
+        ARMV9,
+    ),
+    kernels(
+        "sve-512",
+        "SVE at 512 bits",
+        arm("max,sve-max-vq=4,sve-default-vector-length=64"),
+        ARMV9,
+    ),
+    kernels(
+        "sve-2048",
+        "SVE at 2048 bits",
+        arm("max,sve-max-vq=16,sve-default-vector-length=256"),
+        ARMV9,
+    ),
+    kernels("wasm", "WebAssembly simd128 under Node's WASI", Place::Wasi, &["simd128", "scalar"]),
+    Leg {
+        name: "miri",
+        proves: "no undefined behaviour in what Miri can run, on small shapes",
+        full_only: true,
+        place: Place::Miri,
+        work: Work::Tests { names: SMALL, levels: &["scalar"] },
+    },
+    Leg {
+        name: "fuzz",
+        proves: "60 s of every fuzz target without a finding",
+        full_only: true,
+        place: Place::Fuzzer,
+        work: Work::Fuzz { seconds: 60 },
+    },
+];
+
+/// What the emulator's `max` model has at every SVE vector length.
+const ARMV9: &[&str] = &["i8mm", "sve", "dotprod", "neon", "scalar"];
+
+/// Commands on this machine.
+const fn here(
+    name: &'static str,
+    proves: &'static str,
+    commands: &'static [&'static [&'static str]],
+) -> Leg {
+    Leg { name, proves, full_only: false, place: Place::Host, work: Work::Commands(commands) }
+}
+
+/// The kernels' tests on one CPU.
+const fn kernels(
+    name: &'static str,
+    proves: &'static str,
+    place: Place,
+    levels: &'static [&'static str],
+) -> Leg {
+    Leg { name, proves, full_only: false, place, work: Work::Tests { names: KERNELS, levels } }
+}
+
+/// 64-bit ARM under qemu-user. SVE's vectors have 128 bits times `sve-max-vq`.
+const fn arm(cpu: &'static str) -> Place {
+    let (target, emulator) = ("aarch64-unknown-linux-musl", "qemu-aarch64");
+    Place::Emulated { arch: "aarch64", target, emulator, cpu }
+}
+
+/// x86-64 under qemu-user, whose AVX2 came with version 7.2.
+const fn x86(cpu: &'static str) -> Place {
+    let (target, emulator) = ("x86_64-unknown-linux-musl", "qemu-x86_64");
+    Place::Emulated { arch: "x86_64", target, emulator, cpu }
+}

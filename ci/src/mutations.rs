@@ -1,0 +1,157 @@
+//! The mutation check: one constant broken in each of many kernels, and the test that must fail.
+
+/// One constant, broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mutation {
+    /// What is broken, for the table.
+    pub breaks: &'static str,
+    /// The file, from the workspace's root.
+    pub file: &'static str,
+    /// Text that stands there exactly once.
+    pub text: &'static str,
+    /// What to put instead; it must compile.
+    pub instead: &'static str,
+    /// The leg whose place runs the test.
+    pub leg: &'static str,
+    /// The level, by its name in kernels' names, that the place must have for the test to see it.
+    pub level: &'static str,
+    /// Integration test, and the property or test in it that must fail.
+    pub test: [&'static str; 2],
+}
+
+const TERNARY: [&str; 2] = ["registry", "integer::ternary_equals_the_reference"];
+const INT8: [&str; 2] = ["registry", "integer::int8_equals_the_reference"];
+const LARGEST: [&str; 2] = ["registry", "integer::the_largest_k_is_exact"];
+
+/// A mutation of code that every level compiles, seen on this machine.
+const fn generic(
+    breaks: &'static str,
+    file: &'static str,
+    [text, instead]: [&'static str; 2],
+    test: [&'static str; 2],
+) -> Mutation {
+    Mutation { breaks, file, text, instead, leg: "tests", level: "scalar", test }
+}
+
+/// A mutation of an instruction set's own file.
+const fn own(
+    breaks: &'static str,
+    file: &'static str,
+    [text, instead]: [&'static str; 2],
+    [leg, level]: [&'static str; 2],
+    test: [&'static str; 2],
+) -> Mutation {
+    Mutation { breaks, file, text, instead, leg, level, test }
+}
+
+const AVX2: &str = "trit-simd/src/arch/x86_64/avx2.rs";
+const NEON: &str = "trit-simd/src/arch/aarch64/neon.rs";
+
+/// The mutations, by kernel.
+pub const MUTATIONS: &[Mutation] = &[
+    own(
+        "AVX2 T4: shift that joins the ×4 planes",
+        AVX2,
+        ["_mm256_srai_epi16::<2>(s4[m])", "_mm256_srai_epi16::<1>(s4[m])"],
+        ["tests", "avx2"],
+        TERNARY,
+    ),
+    own(
+        "AVX2 T4: mask of the ×4 planes",
+        AVX2,
+        ["_mm256_set1_epi8(0x0C)", "_mm256_set1_epi8(0x04)"],
+        ["tests", "avx2"],
+        TERNARY,
+    ),
+    own(
+        "AVX2 T4: tiles between widenings",
+        AVX2,
+        ["count.min(start + TILES_I16)", "count.min(start + 6 * TILES_I16)"],
+        ["haswell", "avx2"],
+        LARGEST,
+    ),
+    own(
+        "NEON T4: shift of a plane",
+        NEON,
+        ["vshrq_n_u8::<4>(bytes)", "vshrq_n_u8::<3>(bytes)"],
+        ["cortex-a53", "neon"],
+        TERNARY,
+    ),
+    own(
+        "NEON T4: tiles between widenings",
+        NEON,
+        ["count.min(start + TILES_I16)", "count.min(start + 2 * TILES_I16)"],
+        ["cortex-a53", "neon"],
+        LARGEST,
+    ),
+    own(
+        "NEON int8: half of a vector",
+        NEON,
+        [
+            "vmull_s8(vget_low_s8(w[r]), vget_low_s8(q))",
+            "vmull_s8(vget_low_s8(w[r]), vget_high_s8(q))",
+        ],
+        ["cortex-a53", "neon"],
+        INT8,
+    ),
+    generic(
+        "ternary: index of an activation scale",
+        "trit-simd/src/ops/packed.rs",
+        ["start / group.inputs())]", "start / group.inputs() / 2)]"],
+        TERNARY,
+    ),
+    generic(
+        "ternary: last block of the activation sums",
+        "trit-simd/src/ops/packed.rs",
+        ["end.div_ceil(BLOCK)]", "end / BLOCK]"],
+        TERNARY,
+    ),
+    generic(
+        "int8: index of a row's scale",
+        "trit-simd/src/ops/int8.rs",
+        ["(sx * w.scales()[row + r])", "(sx * w.scales()[row])"],
+        INT8,
+    ),
+    generic(
+        "quantiser: clamp",
+        "trit-simd/src/ops/quantize.rs",
+        ["if q < -127.0 { -127.0 }", "if q < -126.0 { -126.0 }"],
+        ["registry", "integer::quantize_equals_the_reference"],
+    ),
+    generic(
+        "norms: lanes of the tail",
+        "trit-simd/src/float/norm.rs",
+        ["lanes.iter_mut().zip(tail)", "lanes.iter_mut().rev().zip(tail)"],
+        ["registry", "float::layer_norms_equal_the_reference"],
+    ),
+    generic(
+        "dense: token of a block",
+        "trit-simd/src/float/dense.rs",
+        ["token(2), token(3)]", "token(2), token(2)]"],
+        ["registry", "float::dense_equals_the_reference"],
+    ),
+    generic(
+        "attention: keys a causal query sees",
+        "trit-simd/src/float/attention.rs",
+        ["start.saturating_add(t + m + 1)", "start.saturating_add(t + m + 2)"],
+        ["registry", "float::attention_equals_the_reference"],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_mutation_has_its_place() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for mutation in MUTATIONS {
+            let file = std::fs::read_to_string(root.join(mutation.file)).unwrap();
+            assert_eq!(file.matches(mutation.text).count(), 1, "{}", mutation.breaks);
+            assert_ne!(mutation.text, mutation.instead);
+            assert!(crate::leg(mutation.leg).is_some(), "{}", mutation.leg);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `cargo xtask kernels`: the table of every variant in docs/kernels.md, from the registry.
+
+use std::fmt::Write;
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use trit_core::{MAX_INT4_K, MAX_INT8_K, MAX_TERNARY_K};
+use trit_simd::{Level, registry};
+
+use crate::names;
+
+/// What to do with the table.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Compare it with the page instead of writing it
+    #[arg(long)]
+    check: bool,
+}
+
+const PAGE: &str = "docs/kernels.md";
+const BEGIN: &str = "<!-- cargo xtask kernels: begin -->\n";
+const END: &str = "<!-- cargo xtask kernels: end -->\n";
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let path = crate::workspace_root()?.join(PAGE);
+    let page = fs::read_to_string(&path).with_context(|| format!("reading {PAGE}"))?;
+    let marks = page.split_once(BEGIN).and_then(|(before, rest)| {
+        let (table, after) = rest.split_once(END)?;
+        Some((before, table, after))
+    });
+    let (before, old, after) = marks.with_context(|| format!("{PAGE} has no marks of a table"))?;
+    let table = table()?;
+    if arguments.check {
+        ensure!(old == table, "the table in {PAGE} is old: run `cargo xtask kernels`");
+    } else if old != table {
+        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}"))?;
+        println!("wrote {PAGE}");
+    }
+    Ok(())
+}
+
+fn table() -> Result<String> {
+    let mut table = String::from(
+        "| variant | weights' layout | bound | needs |\n\
+         |---|---|---|---|\n",
+    );
+    for (name, level) in registry::catalogue() {
+        let weights = names::parse(name, level)?.weights;
+        let bound =
+            bound(weights).map_or("–".to_owned(), |k| format!("k ≤ 2{}", superscript(k.ilog2())));
+        writeln!(table, "| `{name}` | {} | {bound} | {} |", layout(weights), needs(level))?;
+    }
+    Ok(table)
+}
+
+/// How weights lie in memory, by their part of the name.
+fn layout(weights: &str) -> &'static str {
+    match weights {
+        "t4" => "T4: 64-byte tiles of 16 rows × 16 inputs",
+        "t5" => "T5: 64-byte tiles of 16 rows × 20 inputs",
+        "i4" => "I4: tiles of 16 rows, scales by group",
+        "none" => "–",
+        _ => "row-major",
+    }
+}
+
+/// The most inputs for which every integer sum is exact, by the weights' part of the name.
+fn bound(weights: &str) -> Option<usize> {
+    match weights {
+        "t4" | "t5" => Some(MAX_TERNARY_K),
+        "i8" => Some(MAX_INT8_K),
+        "i4" => Some(MAX_INT4_K),
+        _ => None,
+    }
+}
+
+fn needs(level: Level) -> String {
+    match level.features() {
+        [] => "nothing".to_owned(),
+        features => features.join(", "),
+    }
+}
+
+/// A power of two's exponent, set high.
+fn superscript(exponent: u32) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let digits = exponent.to_string();
+    digits.bytes().map(|digit| DIGITS[usize::from(digit - b'0')]).collect()
+}

@@ -1,0 +1,144 @@
+//! `cargo xtask mutants`: breaks one constant after another in a copy of the workspace, and sees
+//! the test that is named for it fail.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use trit_ci::{MUTATIONS, Mutation};
+use trit_simd::Cpu;
+use xshell::{Shell, cmd};
+
+use crate::leg::Cargo;
+
+/// Which mutations to try; all unless said.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only those whose description or file contains this text
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+/// What became of a mutation.
+enum Outcome {
+    Caught,
+    Missed,
+    /// The test's CPU lacks the level, so nothing could be seen.
+    NotRun,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let wanted = |mutation: &&Mutation| {
+        arguments
+            .only
+            .as_deref()
+            .is_none_or(|text| mutation.breaks.contains(text) || mutation.file.contains(text))
+    };
+    let mutations: Vec<_> = MUTATIONS.iter().filter(wanted).collect();
+    let copy = tempfile::tempdir()?;
+    let shell = Shell::new()?;
+    shell.change_dir(crate::workspace_root()?);
+    copy_workspace(&shell, copy.path())?;
+    shell.change_dir(copy.path());
+    let _target = shell.push_env("CARGO_TARGET_DIR", copy.path().join("target"));
+
+    // A test that fails as it is would catch anything.
+    let mut sound: Vec<(&str, [&str; 2])> = Vec::new();
+    for mutation in mutations.iter().filter(|mutation| has_level(mutation)) {
+        let key = (mutation.leg, mutation.test);
+        if !sound.contains(&key) {
+            ensure!(passes(&shell, mutation)?, "{} fails without any mutation", mutation.test[1]);
+            sound.push(key);
+        }
+    }
+
+    let mut rows = Vec::new();
+    for mutation in mutations {
+        let start = Instant::now();
+        let outcome = match has_level(mutation) {
+            true => attempt(&shell, mutation).with_context(|| mutation.breaks)?,
+            false => Outcome::NotRun,
+        };
+        let seconds = start.elapsed().as_secs();
+        rows.push((mutation, outcome, seconds));
+    }
+    summarise(&rows)
+}
+
+/// Copies what git tracks or would track, as it lies in the working tree.
+fn copy_workspace(shell: &Shell, to: &Path) -> Result<()> {
+    let files =
+        cmd!(shell, "git ls-files -z --cached --others --exclude-standard").quiet().read()?;
+    for file in files.split('\0').filter(|file| !file.is_empty()) {
+        let from = shell.current_dir().join(file);
+        // A tracked file may have been deleted.
+        if from.is_file() {
+            shell.copy_file(from, to.join(file))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the place of the mutation's leg has its level: an emulated CPU was chosen to, and this
+/// one is asked.
+fn has_level(mutation: &Mutation) -> bool {
+    let here = trit_ci::leg(mutation.leg).is_some_and(|leg| leg.place == trit_ci::Place::Host);
+    let cpu = Cpu::detect();
+    !here
+        || trit_simd::Level::ALL
+            .iter()
+            .any(|level| level.name() == mutation.level && cpu.has(*level))
+}
+
+fn attempt(shell: &Shell, mutation: &Mutation) -> Result<Outcome> {
+    let path = shell.current_dir().join(mutation.file);
+    let original = fs::read_to_string(&path)?;
+    let found = original.matches(mutation.text).count();
+    ensure!(found == 1, "`{}` stands {found} times in {}", mutation.text, mutation.file);
+    fs::write(&path, original.replacen(mutation.text, mutation.instead, 1))?;
+    let passes = passes(shell, mutation);
+    fs::write(&path, original)?;
+    Ok(if passes? { Outcome::Missed } else { Outcome::Caught })
+}
+
+/// Whether the mutation's test passes; an error if it does not compile.
+fn passes(shell: &Shell, mutation: &Mutation) -> Result<bool> {
+    let leg = trit_ci::leg(mutation.leg).context("the mutation's leg exists")?;
+    let cargo = Cargo::new(shell, &leg.place)?;
+    let [binary, test] = mutation.test;
+    let build = [cargo.tests(), &["--test", binary]].concat();
+    cargo.run(shell, &[&build[..], &["--no-run"]].concat()).context("the mutant must compile")?;
+    let run = cargo.command(shell, &[&build[..], &["--", "--exact", test]].concat());
+    eprintln!("{run}");
+    let output = run.ignore_status().output()?;
+    // An exact name that matches nothing would pass.
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(text.contains("running 1 test"), "there is no test `{test}` in {binary}");
+    Ok(output.status.success())
+}
+
+fn summarise(rows: &[(&Mutation, Outcome, u64)]) -> Result<()> {
+    println!("\n{:44}{:12}{:>8}  by", "broken", "result", "seconds");
+    let [mut caught, mut missed] = [0; 2];
+    for (mutation, outcome, seconds) in rows {
+        let result = match outcome {
+            Outcome::Caught => {
+                caught += 1;
+                "caught"
+            }
+            Outcome::Missed => {
+                missed += 1;
+                "MISSED"
+            }
+            Outcome::NotRun => "not run",
+        };
+        let Mutation { breaks, leg, level, test, .. } = mutation;
+        println!("{breaks:44}{result:12}{seconds:>8}  {}, leg {leg}, level {level}", test[1]);
+    }
+    println!("{caught} of {} mutations caught, {missed} missed", rows.len());
+    if missed > 0 {
+        bail!("{missed} mutations were missed");
+    }
+    Ok(())
+}
