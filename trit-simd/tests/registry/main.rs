@@ -6,7 +6,7 @@ mod integer;
 
 use std::collections::BTreeSet;
 
-use trit_core::{Layout, Scales, TernaryMatrix, layout};
+use trit_core::{GroupSize, Int4Matrix, Int8Matrix, Layout, Scales, TernaryMatrix, layout};
 use trit_simd::{Cpu, Kernels, Level, registry};
 
 use common::{Acts, Fill, Random, levels};
@@ -60,6 +60,16 @@ fn misfits_are_errors() {
     assert!(kernels.ternary(&w, &x, None, 1..4, &mut [0.0; 6]).is_err());
     assert!(kernels.ternary(&w, &x, None, 2..2, &mut []).is_err());
     assert!(kernels.ternary(&w, &x, Some(&[0.0; 2]), 0..3, &mut [0.0; 6]).is_err());
+    let (codes, scales) = ([0; 192], [0.0; 16]);
+    let w = Int4Matrix::new(3, 20, GroupSize::G32, &codes, &scales).unwrap();
+    assert!(kernels.int4(&w, &x, None, 0..3, &mut [0.0; 5]).is_err());
+    assert!(kernels.int4(&w, &x, None, 1..4, &mut [0.0; 6]).is_err());
+    let w = Int8Matrix::new(3, 32, &[0; 96], &scales).unwrap();
+    assert!(kernels.int8(&w, &x, None, 0..3, &mut [0.0; 6]).is_err(), "k is not 20");
+    assert!(kernels.t5_to_t4(20, &[0; 64], &mut [0; 64]).is_err());
+    assert!(kernels.t5_to_t4(0, &[0; 64], &mut [0; 64]).is_err());
+    assert!(kernels.add(&mut [0.0; 2], &[0.0; 3]).is_err());
+    assert!(kernels.rms_norm(&[0.0; 3], &[0.0; 2], 1e-5, &mut [0.0; 3]).is_err());
     assert!(kernels.layer_norm(&[0.0; 4], &[], &[], 1e-5, &mut [0.0; 4]).is_err());
     let mut y = [0.0; 4];
     assert!(
