@@ -221,13 +221,27 @@ pub fn unpack(
 /// k out of range, `t5` not whole row tiles, or `t4` not as many.
 #[inline(always)]
 pub fn t5_to_t4(k: usize, t5: &[u8], t4: &mut [u8]) -> Result<(), MatrixError> {
+    t5_to_t4_by(k, t5, t4, t5_block_to_t4)
+}
+
+/// As [`t5_to_t4`], with `block` in place of [`t5_block_to_t4`], whose results it has.
+///
+/// # Errors
+/// As [`t5_to_t4`].
+#[inline(always)]
+pub fn t5_to_t4_by(
+    k: usize,
+    t5: &[u8],
+    t4: &mut [u8],
+    block: impl Fn([&[u8; TILE_BYTES]; 4], &mut [[u8; TILE_BYTES]; 5]),
+) -> Result<(), MatrixError> {
     check_dimension("k", k, MAX_TERNARY_K)?;
     let (from, to) = (row_tile_bytes(Layout::T5, k), row_tile_bytes(Layout::T4, k));
     let row_tiles = t5.len() / from;
     check_len("t5 codes", t5.len(), row_tiles * from)?;
     check_len("t4 codes", t4.len(), row_tiles.saturating_mul(to))?;
     for (t5, t4) in t5.chunks_exact(from).zip(t4.chunks_exact_mut(to)) {
-        t5_tiles_to_t4(t5, t4);
+        t5_tiles_to_t4(t5, t4, &block);
     }
     Ok(())
 }
@@ -235,29 +249,34 @@ pub fn t5_to_t4(k: usize, t5: &[u8], t4: &mut [u8]) -> Result<(), MatrixError> {
 /// Rewrites T5 tiles of the same 16 rows as the T4 tiles `t4` of the same inputs, both whole tiles.
 ///
 /// The first input of both must be the same, so it is a multiple of 80. `t4` says how many inputs
-/// to rewrite; those that `t5` does not have get the weight 0.
+/// to rewrite; those that `t5` does not have get the weight 0. `block` is [`t5_block_to_t4`], or does
+/// the same.
 #[inline(always)]
-pub fn t5_tiles_to_t4(t5: &[u8], t4: &mut [u8]) {
+pub fn t5_tiles_to_t4(
+    t5: &[u8],
+    t4: &mut [u8],
+    block: impl Fn([&[u8; TILE_BYTES]; 4], &mut [[u8; TILE_BYTES]; 5]),
+) {
     // Five codes 1: ⌈121·256 / 243⌉.
     const ZERO_WEIGHTS: [u8; TILE_BYTES] = [128; TILE_BYTES];
     let (t5, t4) = (t5.as_chunks::<TILE_BYTES>().0, t4.as_chunks_mut::<TILE_BYTES>().0);
     let tile = |index| t5.get(index).unwrap_or(&ZERO_WEIGHTS);
-    let block = |first| [tile(first), tile(first + 1), tile(first + 2), tile(first + 3)];
+    let tiles = |first| [tile(first), tile(first + 1), tile(first + 2), tile(first + 3)];
     // 80 inputs are 4 tiles of T5 and 5 of T4.
     let (blocks, rest) = t4.as_chunks_mut::<5>();
     for (index, t4) in blocks.iter_mut().enumerate() {
-        t5_block_to_t4(block(4 * index), t4);
+        block(tiles(4 * index), t4);
     }
     if !rest.is_empty() {
         let mut t4 = [[0; TILE_BYTES]; 5];
-        t5_block_to_t4(block(4 * blocks.len()), &mut t4);
+        block(tiles(4 * blocks.len()), &mut t4);
         rest.copy_from_slice(&t4[..rest.len()]);
     }
 }
 
-/// 80 inputs of 16 rows. All is done byte by byte in 8 bits, so it vectorises at any width.
+/// Rewrites 80 inputs of 16 rows. All is done byte by byte in 8 bits, so it vectorises at any width.
 #[inline(always)]
-fn t5_block_to_t4(t5: [&[u8; TILE_BYTES]; 4], out: &mut [[u8; TILE_BYTES]; 5]) {
+pub fn t5_block_to_t4(t5: [&[u8; TILE_BYTES]; 4], out: &mut [[u8; TILE_BYTES]; 5]) {
     for at in 0..TILE_BYTES {
         let [a0, a1, a2, a3, a4] = t5_digits(t5[0][at]);
         let [b0, b1, b2, b3, b4] = t5_digits(t5[1][at]);

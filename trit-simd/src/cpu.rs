@@ -10,11 +10,11 @@ use crate::arch::token;
 /// Declares the levels, best first, with everything that has a case for each of them.
 ///
 /// A row reads: the level and its name in kernel names; the field of its token and the
-/// architecture that has it; all CPU features it takes; the levels just below that it brings along.
+/// targets that have it; all CPU features it takes; the levels just below that it brings along.
 macro_rules! levels {
     ($(
         $(#[$doc:meta])*
-        $level:ident = $name:literal: $token:ident on $arch:tt,
+        $level:ident = $name:literal: $token:ident on $target:meta,
             features [$($feature:tt),+], above [$($below:ident),*];
     )+) => {
         /// A set of instructions that kernels are written for.
@@ -59,7 +59,7 @@ macro_rules! levels {
             }
         }
 
-        $(token!($(#[$doc])* $level on $arch, [$($feature),+]);)+
+        $(token!($(#[$doc])* $level on $target, [$($feature),+]);)+
 
         /// A CPU, as the tokens of the levels it has.
         ///
@@ -67,18 +67,18 @@ macro_rules! levels {
         /// from here cannot run where it must not.
         #[derive(Debug, Clone, Copy)]
         pub struct Cpu {
-            $(#[cfg(target_arch = $arch)] $token: Option<$level>,)+
+            $(#[cfg($target)] $token: Option<$level>,)+
         }
 
         impl Cpu {
             /// The CPU this runs on. Without the feature `std`, what the crate was compiled for.
             pub fn detect() -> Self {
-                Self { $(#[cfg(target_arch = $arch)] $token: $level::detect(),)+ }
+                Self { $(#[cfg($target)] $token: $level::detect(),)+ }
             }
 
             /// A CPU of which only the baseline is used: every operation gets its scalar variant.
             pub const fn baseline() -> Self {
-                Self { $(#[cfg(target_arch = $arch)] $token: None,)+ }
+                Self { $(#[cfg($target)] $token: None,)+ }
             }
 
             /// This CPU with only `level`, and what it brings along, in use, or `None` if it lacks
@@ -86,7 +86,7 @@ macro_rules! levels {
             pub fn at(&self, level: Level) -> Option<Self> {
                 self.has(level).then_some(Self {
                     $(
-                        #[cfg(target_arch = $arch)]
+                        #[cfg($target)]
                         $token: if level.levels().has(Level::$level) { self.$token } else { None },
                     )+
                 })
@@ -95,7 +95,7 @@ macro_rules! levels {
             /// Whether the CPU has `level`.
             pub const fn has(&self, level: Level) -> bool {
                 match level {
-                    $(#[cfg(target_arch = $arch)] Level::$level => self.$token.is_some(),)+
+                    $(#[cfg($target)] Level::$level => self.$token.is_some(),)+
                     Level::Scalar => true,
                     #[allow(unreachable_patterns, reason = "depends on the target")]
                     _ => false,
@@ -103,7 +103,7 @@ macro_rules! levels {
             }
 
             $(
-                #[cfg(target_arch = $arch)]
+                #[cfg($target)]
                 pub(crate) const fn $token(&self) -> Option<$level> {
                     self.$token
                 }
@@ -177,11 +177,21 @@ impl Cpu {
 // A level's features include those of the levels it brings along, so that a CPU with its token has
 // theirs too.
 levels! {
+    /// x86-64 with AVX-512 F, BW, VNNI and VBMI.
+    Avx512Vbmi = "avx512vbmi": avx512_vbmi on target_arch = "x86_64",
+        features ["avx512f", "avx512bw", "avx512vbmi", "avx512vnni", "avx2"], above [Avx512Vnni];
     /// x86-64 with AVX-512 F, BW and VNNI.
-    Avx512Vnni = "avx512vnni": avx512_vnni on "x86_64",
+    Avx512Vnni = "avx512vnni": avx512_vnni on target_arch = "x86_64",
         features ["avx512f", "avx512bw", "avx512vnni", "avx2"], above [Avx2];
+    /// x86-64 with AVX2 and AVX-VNNI, the VEX form of VNNI.
+    AvxVnni = "avxvnni": avx_vnni on target_arch = "x86_64",
+        features ["avxvnni", "avx2"], above [Avx2];
     /// x86-64 with AVX2.
-    Avx2 = "avx2": avx2 on "x86_64", features ["avx2"], above [];
+    Avx2 = "avx2": avx2 on target_arch = "x86_64", features ["avx2"], above [];
     /// 64-bit ARM with NEON (ARMv8.0; no dot product).
-    Neon = "neon": neon on "aarch64", features ["neon"], above [];
+    Neon = "neon": neon on target_arch = "aarch64", features ["neon"], above [];
+    /// WebAssembly with fixed-width SIMD. Only in modules compiled for it: an engine without it
+    /// refuses a module with one such instruction, called or not.
+    Simd128 = "simd128": simd128 on all(target_arch = "wasm32", target_feature = "simd128"),
+        features ["simd128"], above [];
 }

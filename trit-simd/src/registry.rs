@@ -25,7 +25,7 @@ pub(crate) struct Kernel<F> {
 
 /// The variants of an operation, on any architecture: best first, then the scalar one.
 pub(crate) struct Table<F: 'static> {
-    /// `run` is there on the architecture of the level.
+    /// `run` is there on the targets of the level.
     variants: &'static [Kernel<Option<F>>],
     scalar: Kernel<F>,
 }
@@ -44,8 +44,8 @@ trait Catalogue: Sync {
     /// The name of the variant that a CPU with `levels` gets.
     fn chosen(&self, levels: Levels) -> &'static str;
 
-    /// Name and level of the variant at `index` of those that this build has.
-    fn built(&self, index: usize) -> Option<(&'static str, Level)>;
+    /// Name and level of the variant at `index`, and whether this build has it.
+    fn variant(&self, index: usize) -> Option<(&'static str, Level, bool)>;
 }
 
 impl<F: Copy + Sync> Catalogue for Table<F> {
@@ -54,10 +54,10 @@ impl<F: Copy + Sync> Catalogue for Table<F> {
         found.map_or(self.scalar.name, |kernel| kernel.name)
     }
 
-    fn built(&self, index: usize) -> Option<(&'static str, Level)> {
-        let built = self.variants.iter().filter(|kernel| kernel.run.is_some());
-        let names = built.map(|kernel| (kernel.name, kernel.level));
-        names.chain([(self.scalar.name, Level::Scalar)]).nth(index)
+    fn variant(&self, index: usize) -> Option<(&'static str, Level, bool)> {
+        let best = self.variants.iter();
+        let best = best.map(|kernel| (kernel.name, kernel.level, kernel.run.is_some()));
+        best.chain([(self.scalar.name, self.scalar.level, true)]).nth(index)
     }
 }
 
@@ -87,7 +87,16 @@ static TABLES: [&dyn Catalogue; 17] = [
 
 /// Name and level of every variant this build has, by operation, best first.
 pub fn variants() -> impl Iterator<Item = (&'static str, Level)> {
-    TABLES.iter().flat_map(|table| (0..).map_while(|index| table.built(index)))
+    every().filter_map(|(name, level, built)| built.then_some((name, level)))
+}
+
+/// Name and level of every variant on any architecture, by operation, best first.
+pub fn catalogue() -> impl Iterator<Item = (&'static str, Level)> {
+    every().map(|(name, level, _)| (name, level))
+}
+
+fn every() -> impl Iterator<Item = (&'static str, Level, bool)> {
+    TABLES.iter().flat_map(|table| (0..).map_while(|index| table.variant(index)))
 }
 
 /// The name of the variant of each operation that a CPU with `levels` gets, whatever architecture
@@ -109,7 +118,8 @@ pub fn chosen(levels: Levels) -> [&'static str; OPERATIONS] {
 ///
 /// `dot` operations have a variant for every level, as each has integer products of its own;
 /// `vector` operations for those that bring another vector length or none, since a body that the
-/// compiler vectorises gains nothing from a dot product instruction.
+/// compiler vectorises gains nothing from a dot product instruction. Those that rewrite T5 have one
+/// more, for a level that looks bytes up.
 ///
 /// Each variant takes its level's token from the CPU, so that it cannot run where the instructions
 /// are missing; without the token it does the same work in scalar code.
@@ -123,7 +133,7 @@ macro_rules! operation {
 
         $(#[$doc])*
         pub(crate) static $table: Table<$type> = Table {
-            variants: operation!(@$set $name, $isa ($($argument),*) $body),
+            variants: operation!(@$set ($name, $isa ($($argument),*) $body)),
             scalar: Kernel {
                 name: concat!($name, "__scalar"),
                 level: Level::Scalar,
@@ -134,27 +144,48 @@ macro_rules! operation {
             },
         };
     };
-    (@dot $($operation:tt)*) => {
-        &[
-            operation!(@variant "avx512vnni" Avx512Vnni avx512_vnni "x86_64", $($operation)*),
-            operation!(@variant "avx2" Avx2 avx2 "x86_64", $($operation)*),
-            operation!(@variant "neon" Neon neon "aarch64", $($operation)*),
-        ]
+    (@dot $operation:tt) => {
+        operation!(@variants $operation: avx512vnni avxvnni avx2 neon simd128)
     };
-    (@vector $($operation:tt)*) => {
-        &[
-            operation!(@variant "avx512vnni" Avx512Vnni avx512_vnni "x86_64", $($operation)*),
-            operation!(@variant "avx2" Avx2 avx2 "x86_64", $($operation)*),
-            operation!(@variant "neon" Neon neon "aarch64", $($operation)*),
-        ]
+    (@vector $operation:tt) => {
+        operation!(@variants $operation: avx512vnni avx2 neon simd128)
     };
-    (@variant $label:literal $level:ident $token:ident $arch:tt,
-        $name:literal, $isa:ident ($($argument:ident),*) $body:block) => {
+    (@dot_t5 $operation:tt) => {
+        operation!(@variants $operation:
+            avx512vbmi avx512vnni avxvnni avx2 neon simd128)
+    };
+    (@vector_t5 $operation:tt) => {
+        operation!(@variants $operation: avx512vbmi avx512vnni avx2 neon simd128)
+    };
+    (@variants $operation:tt: $($level:ident)+) => {
+        &[$(operation!(@$level $operation)),+]
+    };
+    (@avx512vbmi $operation:tt) => {
+        operation!(@variant "avx512vbmi" Avx512Vbmi avx512_vbmi, target_arch = "x86_64", $operation)
+    };
+    (@avx512vnni $operation:tt) => {
+        operation!(@variant "avx512vnni" Avx512Vnni avx512_vnni, target_arch = "x86_64", $operation)
+    };
+    (@avxvnni $operation:tt) => {
+        operation!(@variant "avxvnni" AvxVnni avx_vnni, target_arch = "x86_64", $operation)
+    };
+    (@avx2 $operation:tt) => {
+        operation!(@variant "avx2" Avx2 avx2, target_arch = "x86_64", $operation)
+    };
+    (@neon $operation:tt) => {
+        operation!(@variant "neon" Neon neon, target_arch = "aarch64", $operation)
+    };
+    (@simd128 $operation:tt) => {
+        operation!(@variant "simd128" Simd128 simd128,
+            all(target_arch = "wasm32", target_feature = "simd128"), $operation)
+    };
+    (@variant $label:literal $level:ident $token:ident, $target:meta,
+        ($name:literal, $isa:ident ($($argument:ident),*) $body:block)) => {
         Kernel {
             name: concat!($name, "__", $label),
             level: Level::$level,
             run: {
-                #[cfg(target_arch = $arch)]
+                #[cfg($target)]
                 {
                     Some(|cpu $(, $argument)*| match cpu.$token() {
                         Some($isa) => $body,
@@ -164,7 +195,7 @@ macro_rules! operation {
                         }
                     })
                 }
-                #[cfg(not(target_arch = $arch))]
+                #[cfg(not($target))]
                 {
                     None
                 }
@@ -181,7 +212,7 @@ operation! {
 
 operation! {
     /// Ternary weights in T5 × int8 activations.
-    dot TERNARY_T5: TernaryT5Fn = "ternary_t5_i8_f32",
+    dot_t5 TERNARY_T5: TernaryT5Fn = "ternary_t5_i8_f32",
     |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]| { ternary::t5(isa, w, input, y) }
 }
 
@@ -203,7 +234,7 @@ operation! {
 
 operation! {
     /// Ternary weights from T5 to T4.
-    vector CONVERT: ConvertFn = "convert_t5_none_t4",
+    vector_t5 CONVERT: ConvertFn = "convert_t5_none_t4",
     |isa, k: usize, t5: &[u8], t4: &mut [u8]| -> Result<(), MatrixError> {
         convert::t5_to_t4(isa, k, t5, t4)
     }

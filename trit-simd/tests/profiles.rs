@@ -9,32 +9,45 @@ struct Profile {
     features: &'static [&'static str],
     dot: Level,
     vector: Level,
+    /// Where those that rewrite T5 have one of their own.
+    t5: Option<Level>,
 }
 
-const PROFILES: [Profile; 11] = [
+const PROFILES: [Profile; 14] = [
     Profile {
         cpu: "x86-64 of 2003",
         features: &["sse", "sse2"],
         dot: Level::Scalar,
         vector: Level::Scalar,
+        t5: None,
     },
     Profile {
         cpu: "Haswell",
         features: &["sse4.2", "avx", "avx2", "fma", "f16c", "bmi2"],
         dot: Level::Avx2,
         vector: Level::Avx2,
+        t5: None,
     },
     Profile {
         cpu: "Alder Lake",
         features: &["sse4.2", "avx", "avx2", "fma", "f16c", "bmi2", "avxvnni", "gfni"],
-        dot: Level::Avx2,
+        dot: Level::AvxVnni,
         vector: Level::Avx2,
+        t5: None,
+    },
+    Profile {
+        cpu: "Cascade Lake",
+        features: &["avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni"],
+        dot: Level::Avx512Vnni,
+        vector: Level::Avx512Vnni,
+        t5: None,
     },
     Profile {
         cpu: "Ice Lake",
         features: &["avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512vbmi"],
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
+        t5: Some(Level::Avx512Vbmi),
     },
     Profile {
         cpu: "Sapphire Rapids",
@@ -46,47 +59,79 @@ const PROFILES: [Profile; 11] = [
             "avx512bw",
             "avx512vl",
             "avx512vnni",
+            "avx512vbmi",
             "avx512bf16",
             "amx-int8",
         ],
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
+        t5: Some(Level::Avx512Vbmi),
     },
     Profile {
         cpu: "Zen 4",
-        features: &["avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512bf16"],
+        features: &["avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512vbmi"],
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
+        t5: Some(Level::Avx512Vbmi),
+    },
+    Profile {
+        cpu: "Zen 5",
+        features: &[
+            "avx2",
+            "fma",
+            "avxvnni",
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512vnni",
+            "avx512vbmi",
+            "avx512bf16",
+        ],
+        dot: Level::Avx512Vnni,
+        vector: Level::Avx512Vnni,
+        t5: Some(Level::Avx512Vbmi),
     },
     Profile {
         cpu: "Cortex-A53",
         features: &["neon", "crc"],
         dot: Level::Neon,
         vector: Level::Neon,
+        t5: None,
     },
     Profile {
         cpu: "Cortex-A73",
         features: &["neon", "crc", "aes", "sha2"],
         dot: Level::Neon,
         vector: Level::Neon,
+        t5: None,
     },
     Profile {
         cpu: "Cortex-A76",
         features: &["neon", "crc", "lse", "fp16", "dotprod"],
         dot: Level::Neon,
         vector: Level::Neon,
+        t5: None,
     },
     Profile {
         cpu: "Neoverse N1",
         features: &["neon", "crc", "lse", "fp16", "dotprod", "aes", "sha2"],
         dot: Level::Neon,
         vector: Level::Neon,
+        t5: None,
     },
     Profile {
         cpu: "Neoverse V1",
         features: &["neon", "crc", "lse", "fp16", "dotprod", "i8mm", "bf16", "sve"],
         dot: Level::Neon,
         vector: Level::Neon,
+        t5: None,
+    },
+    Profile {
+        cpu: "WebAssembly with SIMD",
+        features: &["simd128"],
+        dot: Level::Simd128,
+        vector: Level::Simd128,
+        t5: None,
     },
 ];
 
@@ -96,10 +141,11 @@ const DOT: [&str; 4] =
 
 #[test]
 fn each_cpu_gets_its_kernels() {
-    for Profile { cpu, features, dot, vector } in PROFILES {
+    for Profile { cpu, features, dot, vector, t5 } in PROFILES {
         let levels = Levels::of(|feature| features.contains(&feature));
         for name in registry::chosen(levels) {
             let level = if DOT.iter().any(|op| name.starts_with(op)) { dot } else { vector };
+            let level = t5.filter(|_| name.contains("_t5_")).unwrap_or(level);
             assert!(name.ends_with(&format!("__{level}")), "{cpu} gets {name}, not {level}'s");
         }
     }

@@ -8,13 +8,15 @@
 mod aarch64;
 mod scalar;
 mod token;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 pub(crate) use scalar::Scalar;
 pub(crate) use token::{Token, token};
 
-use trit_core::layout::{PLANE, TILE_BYTES};
+use trit_core::layout::{self, PLANE, TILE_BYTES};
 use trit_core::{GroupSize, TILE_ROWS, int4};
 
 /// An instruction set.
@@ -41,12 +43,19 @@ pub(crate) trait Isa: Token {
 
     /// `Σ w·q` of R rows and M tokens of int8, all of one length, a multiple of 16 up to 2¹⁶.
     fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M];
+
+    /// Rewrites 80 inputs of 16 rows from T5 to T4: [`layout::t5_block_to_t4`], or better.
+    #[inline(always)]
+    fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
+        layout::t5_block_to_t4(t5, t4);
+    }
 }
 
 /// Integer products over pointers, as an instruction set's file gives them; [`Isa`] is their front.
 ///
 /// Implementations carry `#[target_feature]` and `#[inline]`, so that they merge into the
-/// vectorised body that calls them.
+/// vectorised body that calls them. On WebAssembly, where a whole module is compiled for one set,
+/// `#[inline(always)]` does.
 pub(crate) trait DotKernels: Token {
     /// As [`Isa::TOKENS`].
     const TOKENS: usize;
@@ -84,6 +93,12 @@ pub(crate) trait DotKernels: Token {
         w: [*const i8; R],
         q: [*const i8; M],
     ) -> [[i32; R]; M];
+
+    /// As [`Isa::t5_block_to_t4`].
+    #[inline(always)]
+    fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
+        layout::t5_block_to_t4(t5, t4);
+    }
 }
 
 impl<K: DotKernels> Isa for K {
@@ -122,5 +137,10 @@ impl<K: DotKernels> Isa for K {
         // SAFETY: the token proves the instructions; every slice holds at least k values, a
         // multiple of 16.
         unsafe { DotKernels::dot_i8(self, k, w.map(<[i8]>::as_ptr), q.map(<[i8]>::as_ptr)) }
+    }
+
+    #[inline(always)]
+    fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
+        DotKernels::t5_block_to_t4(self, t5, t4);
     }
 }

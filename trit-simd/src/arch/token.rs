@@ -6,17 +6,17 @@ pub(crate) trait Token: Copy {
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
 }
 
-/// Declares the token of a level on the architecture that has it.
+/// Declares the token of a level on the targets that have it.
 ///
 /// The field is private to the module of the declaration, so that `detect` is the only way to one.
 macro_rules! token {
-    ($(#[$doc:meta])* $token:ident on $arch:tt, [$($feature:tt),+]) => {
+    ($(#[$doc:meta])* $token:ident on $target:meta, [$($feature:tt),+]) => {
         $(#[$doc])*
-        #[cfg(target_arch = $arch)]
+        #[cfg($target)]
         #[derive(Debug, Clone, Copy)]
         pub(crate) struct $token(());
 
-        #[cfg(target_arch = $arch)]
+        #[cfg($target)]
         impl $token {
             /// The token, if the CPU has all features of the level.
             fn detect() -> Option<Self> {
@@ -25,9 +25,10 @@ macro_rules! token {
             }
         }
 
-        #[cfg(target_arch = $arch)]
+        #[cfg($target)]
         impl $crate::arch::Token for $token {
             #[inline(always)]
+            #[allow(unused_unsafe, reason = "on WebAssembly, where an engine checks the module")]
             fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
                 #[target_feature($(enable = $feature),+)]
                 fn inner<R>(f: impl FnOnce() -> R) -> R {

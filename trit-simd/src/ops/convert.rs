@@ -1,4 +1,4 @@
-//! Rewriting one layout as another: `trit_core::layout`'s body, compiled per instruction set.
+//! Rewriting one layout as another.
 
 use trit_core::{MatrixError, layout};
 
@@ -14,6 +14,14 @@ pub(crate) fn t5_to_t4<I: Isa>(
 ) -> Result<(), MatrixError> {
     isa.vectorize(
         #[inline(always)]
-        || layout::t5_to_t4(k, t5, t4),
+        || {
+            layout::t5_to_t4_by(
+                k,
+                t5,
+                t4,
+                #[inline(always)]
+                |t5, t4| isa.t5_block_to_t4(t5, t4),
+            )
+        },
     )
 }

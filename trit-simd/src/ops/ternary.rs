@@ -88,12 +88,17 @@ struct Rewritten {
 impl Rewritten {
     /// The T4 tiles of `chunk` of row tile `tile`.
     #[inline(always)]
-    fn chunk(&mut self, w: &TernaryMatrix<'_>, tile: usize, chunk: usize) -> &[u8] {
+    fn chunk<I: Isa>(&mut self, isa: I, w: &TernaryMatrix<'_>, tile: usize, chunk: usize) -> &[u8] {
         let inputs = CHUNK.min(w.k() - chunk * CHUNK);
         let tiles = &mut self.tiles[..row_tile_bytes(Layout::T4, inputs)];
         if self.holds != Some((tile, chunk)) {
             let from = &row_tile(w, tile)[chunk * CHUNK / T5_K * TILE_BYTES..];
-            t5_tiles_to_t4(from, tiles);
+            t5_tiles_to_t4(
+                from,
+                tiles,
+                #[inline(always)]
+                |t5, t4| isa.t5_block_to_t4(t5, t4),
+            );
             self.holds = Some((tile, chunk));
         }
         tiles
@@ -139,7 +144,7 @@ impl Packed for T5<'_> {
         while start < inputs.end {
             let chunk = start / CHUNK;
             let end = inputs.end.min((chunk + 1) * CHUNK);
-            let tiles = scratch.chunk(self.0, tile, chunk);
+            let tiles = scratch.chunk(isa, self.0, tile, chunk);
             let at = |input: usize| (input - chunk * CHUNK).div_ceil(T4_K) * TILE_BYTES;
             let dots = isa.dot_t4(&tiles[at(start)..at(end)], q.map(|q| &q[start..]));
             for (sums, dots) in sums.iter_mut().zip(dots) {

@@ -16,9 +16,11 @@ use common::{Acts, Fill, Random, levels};
 fn every_level_of_this_architecture_is_named() {
     let built: BTreeSet<_> = registry::variants().map(|(_, level)| level.name()).collect();
     let expected: &[&str] = if cfg!(target_arch = "x86_64") {
-        &["avx2", "avx512vnni", "scalar"]
+        &["avx2", "avx512vbmi", "avx512vnni", "avxvnni", "scalar"]
     } else if cfg!(target_arch = "aarch64") {
         &["neon", "scalar"]
+    } else if cfg!(all(target_arch = "wasm32", target_feature = "simd128")) {
+        &["scalar", "simd128"]
     } else {
         &["scalar"]
     };

@@ -28,6 +28,7 @@ use core::arch::x86_64::*;
 use trit_core::layout::{PLANE, TILE_BYTES};
 use trit_core::{TILE_ROWS, int4};
 
+use super::lanes;
 use crate::arch::DotKernels;
 use crate::cpu::Avx2;
 
@@ -178,15 +179,10 @@ impl DotKernels for Avx2 {
                 }
             }
         }
-        sums.map(|sums| sums.map(|sum| horizontal(sum)))
+        let mut out = [[0; R]; M];
+        for m in 0..M {
+            out[m] = lanes::sums(&sums[m]);
+        }
+        out
     }
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn horizontal(v: __m256i) -> i32 {
-    let v = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
-    let v = _mm_add_epi32(v, _mm_shuffle_epi32::<0b01_00_11_10>(v));
-    let v = _mm_add_epi32(v, _mm_shuffle_epi32::<0b00_00_00_01>(v));
-    _mm_cvtsi128_si32(v)
 }

@@ -2,10 +2,10 @@
 //!
 //! | instruction | what for | latency, ports (Ice Lake; Zen 4 and 5 alike or better) |
 //! |---|---|---|
-//! | `vpdpbusd zmm` | u8 codes × i8 activations, four summed into i32 | 5, p0(+p5) |
-//! | `vpdpwssd zmm` | i16 pairs into i32 | 5, p0(+p5) |
+//! | `vpdpbusd zmm` | u8 × i8, four summed into i32 | 5, p0(+p5) |
 //! | `vpbroadcastd` from memory | four activations to every row | 1 load |
-//! | `vpsrlw`, `vpandd` | unpacking | 1, p05 |
+//! | `vpsrlw` | unpacking | 1, p0 |
+//! | `vpandd`, `vpxord` | unpacking, signed to unsigned | 1, p05 |
 //!
 //! A T4 tile is one vector: 16 rows in 32-bit lanes. The four codes of a row and plane meet the
 //! four activations in one `vpdpbusd`, straight into the row's i32.
@@ -18,20 +18,28 @@
 //!
 //! The ×4 sums are shifted down once at the end; they are multiples of 4, so that is exact. So it is
 //! with the ×16 sums of an I4 tile, whose planes are `& 0x0F` and `& 0xF0`, without a shift.
+//!
+//! `vpdpbusd` takes its first operand unsigned. An int8 weight with its top bit flipped is w + 128
+//! as u8, −128 included, so `Σ w·q = Σ (w + 128)·q − Σ 128·q`, and the last sum is one more
+//! `vpdpbusd` for all rows.
 
 use core::arch::x86_64::*;
 
 use trit_core::layout::{PLANE, TILE_BYTES};
-use trit_core::{GroupSize, TILE_ROWS, int4};
+use trit_core::{GroupSize, Layout, TILE_ROWS};
 
+use super::lanes;
 use crate::arch::DotKernels;
 use crate::cpu::Avx512Vnni;
 
-// The ×4 half of the planes: |Σ| ≤ 12·128·2²⁰ / 2 < 2³⁰.
+// The ×4 half of the planes of T4: |Σ| ≤ 12·128·2²⁰ / 2 < 2³⁰. The ×16 half of those of I4, a group
+// of 256 inputs at most: |Σ| ≤ 240·128·256 / 2 < 2²².
 const _: () = assert!(12 * 128 * (trit_core::MAX_TERNARY_K as u64) / 2 < 1 << 31);
-
-// The ×16 half of the planes of an I4 group: |Σ| ≤ 240·128·256 / 2 < 2²².
 const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
+
+// A lane sums four of every 64 products of at most 255·128, and at most one more step of 4:
+// |Σ| ≤ 255·128·2¹² + 4·255·128 < 2²⁸. That of 128·q is less.
+const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 16 + 4) < 1 << 31);
 
 impl DotKernels for Avx512Vnni {
     const TOKENS: usize = 8;
@@ -44,41 +52,8 @@ impl DotKernels for Avx512Vnni {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
-        let low = _mm512_set1_epi8(0x03);
-        let high = _mm512_set1_epi8(0x0C);
-        let mut s1 = [_mm512_setzero_si512(); M];
-        let mut s4 = [_mm512_setzero_si512(); M];
-        for tile in 0..count {
-            // SAFETY: tile < count, so the 64 bytes lie within the tiles.
-            let bytes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE_BYTES).cast()) };
-            let upper = _mm512_srli_epi16::<4>(bytes);
-            let planes = [
-                _mm512_and_si512(bytes, low),
-                _mm512_and_si512(bytes, high),
-                _mm512_and_si512(upper, low),
-                _mm512_and_si512(upper, high),
-            ];
-            for m in 0..M {
-                let four = |p: usize| {
-                    // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
-                    let four = unsafe {
-                        q[m].add(tile * 4 * PLANE + p * PLANE).cast::<i32>().read_unaligned()
-                    };
-                    _mm512_set1_epi32(four)
-                };
-                s1[m] = _mm512_dpbusd_epi32(s1[m], planes[0], four(0));
-                s4[m] = _mm512_dpbusd_epi32(s4[m], planes[1], four(1));
-                s1[m] = _mm512_dpbusd_epi32(s1[m], planes[2], four(2));
-                s4[m] = _mm512_dpbusd_epi32(s4[m], planes[3], four(3));
-            }
-        }
-        let mut out = [[0; TILE_ROWS]; M];
-        for m in 0..M {
-            let sum = _mm512_add_epi32(s1[m], _mm512_srai_epi32::<2>(s4[m]));
-            // SAFETY: `out[m]` has 16 values of 4 bytes.
-            unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), sum) };
-        }
-        out
+        // SAFETY: as the caller's; a T4 tile has 4 planes.
+        unsafe { dot::<{ Layout::T4.planes() }, M>(tiles, count, q) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -89,32 +64,8 @@ impl DotKernels for Avx512Vnni {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
-        let low = _mm512_set1_epi8(0x0F);
-        let mut s1 = [_mm512_setzero_si512(); M];
-        let mut s16 = [_mm512_setzero_si512(); M];
-        for tile in 0..count {
-            // SAFETY: tile < count, so the 64 bytes lie within the tiles.
-            let bytes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE_BYTES).cast()) };
-            let planes = [_mm512_and_si512(bytes, low), _mm512_andnot_si512(low, bytes)];
-            for m in 0..M {
-                let four = |p: usize| {
-                    // SAFETY: tile < count, so the 4 values at 8·tile + 4p are readable.
-                    let four = unsafe {
-                        q[m].add(tile * int4::TILE_K + p * PLANE).cast::<i32>().read_unaligned()
-                    };
-                    _mm512_set1_epi32(four)
-                };
-                s1[m] = _mm512_dpbusd_epi32(s1[m], planes[0], four(0));
-                s16[m] = _mm512_dpbusd_epi32(s16[m], planes[1], four(1));
-            }
-        }
-        let mut out = [[0; TILE_ROWS]; M];
-        for m in 0..M {
-            let sum = _mm512_add_epi32(s1[m], _mm512_srai_epi32::<4>(s16[m]));
-            // SAFETY: `out[m]` has 16 values of 4 bytes.
-            unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), sum) };
-        }
-        out
+        // SAFETY: as the caller's; an I4 tile has 2 planes.
+        unsafe { dot::<2, M>(tiles, count, q) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
@@ -125,36 +76,106 @@ impl DotKernels for Avx512Vnni {
         w: [*const i8; R],
         q: [*const i8; M],
     ) -> [[i32; R]; M] {
-        // A pair of products is at most 2¹⁵, a lane sums k/32 + 1 ≤ 2¹¹ + 1 of them: below 2²⁷.
-        let mut sums = [[_mm512_setzero_si512(); R]; M];
-        let mut at = 0;
-        while at + 32 <= k {
-            // SAFETY: at + 32 ≤ k.
-            let load = |p: *const i8| unsafe {
-                _mm512_cvtepi8_epi16(_mm256_loadu_si256(p.add(at).cast()))
-            };
-            let w = w.map(load);
-            for m in 0..M {
-                let q = load(q[m]);
-                for r in 0..R {
-                    sums[m][r] = _mm512_dpwssd_epi32(sums[m][r], w[r], q);
-                }
-            }
-            at += 32;
-        }
-        if at < k {
-            // SAFETY: 16 values are left: at + 16 = k.
-            let load = |p: *const i8| unsafe {
-                _mm512_cvtepi8_epi16(_mm256_zextsi128_si256(_mm_loadu_si128(p.add(at).cast())))
-            };
-            let w = w.map(load);
-            for m in 0..M {
-                let q = load(q[m]);
-                for r in 0..R {
-                    sums[m][r] = _mm512_dpwssd_epi32(sums[m][r], w[r], q);
-                }
-            }
-        }
-        sums.map(|sums| sums.map(|sum| _mm512_reduce_add_epi32(sum)))
+        // SAFETY: as the caller's.
+        unsafe { dot_i8(k, w, q) }
     }
+}
+
+/// `Σ c·q` of the 16 rows of tiles with P planes, 4 or 2, and of M tokens.
+///
+/// As many sums run side by side as hide `vpdpbusd`'s latency: for few tokens one for each plane,
+/// for many one for each token and factor.
+///
+/// # Safety
+/// `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+pub(super) unsafe fn dot<const P: usize, const M: usize>(
+    tiles: *const u8,
+    count: usize,
+    q: [*const i8; M],
+) -> [[i32; TILE_ROWS]; M] {
+    let low = _mm512_set1_epi8(if P == 4 { 0x03 } else { 0x0F });
+    let high = _mm512_set1_epi8(if P == 4 { 0x0C } else { 0xF0u8 as i8 });
+    let chain = |p: usize| if M <= 4 { p } else { p % 2 };
+    let mut sums = [[_mm512_setzero_si512(); P]; M];
+    for tile in 0..count {
+        // SAFETY: tile < count, so the 64 bytes lie within the tiles.
+        let bytes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE_BYTES).cast()) };
+        let upper = _mm512_srli_epi16::<4>(bytes);
+        let mut planes = [bytes; P];
+        for (p, plane) in planes.iter_mut().enumerate() {
+            let shifted = if p < 2 { bytes } else { upper };
+            *plane = _mm512_and_si512(shifted, if p % 2 == 0 { low } else { high });
+        }
+        for m in 0..M {
+            for p in 0..P {
+                // SAFETY: tile < count, so the 4 values at 4·(P·tile + p) are readable.
+                let four =
+                    unsafe { q[m].add((tile * P + p) * PLANE).cast::<i32>().read_unaligned() };
+                let sum = &mut sums[m][chain(p)];
+                *sum = _mm512_dpbusd_epi32(*sum, planes[p], _mm512_set1_epi32(four));
+            }
+        }
+    }
+    let mut out = [[0; TILE_ROWS]; M];
+    for m in 0..M {
+        let [mut low, mut high] = [_mm512_setzero_si512(); 2];
+        for pair in sums[m].chunks_exact(2) {
+            (low, high) = (_mm512_add_epi32(low, pair[0]), _mm512_add_epi32(high, pair[1]));
+        }
+        let high = if P == 4 { _mm512_srai_epi32::<2>(high) } else { _mm512_srai_epi32::<4>(high) };
+        // SAFETY: `out[m]` has 16 values of 4 bytes.
+        unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), _mm512_add_epi32(low, high)) };
+    }
+    out
+}
+
+/// `Σ w·q` of R rows and M tokens.
+///
+/// # Safety
+/// As [`DotKernels::dot_i8`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
+#[inline]
+pub(super) unsafe fn dot_i8<const R: usize, const M: usize>(
+    k: usize,
+    w: [*const i8; R],
+    q: [*const i8; M],
+) -> [[i32; R]; M] {
+    let top = _mm512_set1_epi8(-128);
+    let mut sums = [[_mm512_setzero_si512(); R]; M];
+    let mut excess = [_mm512_setzero_si512(); M];
+    let mut add = |w: [__m512i; R], q: [__m512i; M]| {
+        let w = w.map(|w| _mm512_xor_si512(w, top));
+        for m in 0..M {
+            excess[m] = _mm512_dpbusd_epi32(excess[m], top, q[m]);
+            for r in 0..R {
+                sums[m][r] = _mm512_dpbusd_epi32(sums[m][r], w[r], q[m]);
+            }
+        }
+    };
+    let whole = k / 64 * 64;
+    for at in (0..whole).step_by(64) {
+        // SAFETY: at + 64 ≤ k.
+        let load = |p: *const i8| unsafe { _mm512_loadu_si512(p.add(at).cast()) };
+        add(w.map(load), q.map(load));
+    }
+    if whole < k {
+        let left = (1 << (k - whole)) - 1;
+        // SAFETY: only the k − whole values that are left are read. Above them q is 0, which
+        // makes the weights there count for nothing.
+        let load = |p: *const i8| unsafe { _mm512_maskz_loadu_epi8(left, p.add(whole)) };
+        add(w.map(load), q.map(load));
+    }
+    let mut out = [[0; R]; M];
+    for m in 0..M {
+        let mut halves = [_mm256_setzero_si256(); R];
+        for r in 0..R {
+            let sum = _mm512_sub_epi32(sums[m][r], excess[m]);
+            halves[r] =
+                _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum));
+        }
+        out[m] = lanes::sums(&halves);
+    }
+    out
 }

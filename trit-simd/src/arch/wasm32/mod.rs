@@ -1,0 +1,3 @@
+//! WebAssembly, 32-bit memory.
+
+mod simd128;

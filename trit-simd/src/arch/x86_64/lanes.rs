@@ -1,0 +1,39 @@
+//! Sums across registers, for products whose k lies in lanes.
+
+use core::arch::x86_64::*;
+
+/// The sum of the lanes of each of R vectors.
+///
+/// Loops over arrays rather than `map`: a closure compiled for AVX2 is not inlined into a library
+/// function that is not.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) fn sums<const R: usize>(v: &[__m256i; R]) -> [i32; R] {
+    let mut out = [0; R];
+    for (out, v) in out.chunks_mut(4).zip(v.chunks(4)) {
+        if let &[a, b, c, d] = v {
+            // Four at once take three `vphaddd`; one by one they take eight shuffles.
+            let pairs = [_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d)];
+            let four = join(_mm256_hadd_epi32(pairs[0], pairs[1]));
+            out[0] = _mm_extract_epi32::<0>(four);
+            out[1] = _mm_extract_epi32::<1>(four);
+            out[2] = _mm_extract_epi32::<2>(four);
+            out[3] = _mm_extract_epi32::<3>(four);
+        } else {
+            for (out, &v) in out.iter_mut().zip(v) {
+                let v = join(v);
+                let v = _mm_add_epi32(v, _mm_shuffle_epi32::<0b01_00_11_10>(v));
+                let v = _mm_add_epi32(v, _mm_shuffle_epi32::<0b00_00_00_01>(v));
+                *out = _mm_cvtsi128_si32(v);
+            }
+        }
+    }
+    out
+}
+
+/// The sum of the two halves.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn join(v: __m256i) -> __m128i {
+    _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v))
+}
