@@ -11,8 +11,9 @@ use trit_core::{
 
 use crate::cpu::Cpu;
 use crate::float::attention::{Shape, scratch_len};
-use crate::ops::{Input, check_rows};
-use crate::registry::{self, Dense, Kernel};
+use crate::ops::Input;
+use crate::registry::{self, Kernel};
+use crate::shapes::{check_least, check_norm, check_tokens, dense};
 
 /// The variant of each operation that a CPU gets. Small, `Copy`, and free to share.
 #[derive(Clone, Copy)]
@@ -45,6 +46,17 @@ impl fmt::Debug for Kernels {
 
 impl Kernels {
     /// The best variants for `cpu`.
+    ///
+    /// ```
+    /// use trit_simd::{Cpu, Kernels, Level};
+    ///
+    /// let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// // Held back to a level, to compare with.
+    /// if let Some(cpu) = Cpu::detect().at(Level::Avx2) {
+    ///     assert_eq!(Kernels::new(&cpu).names()[0], "ternary_t4_i8_f32__avx2");
+    /// }
+    /// ```
     pub fn new(cpu: &Cpu) -> Self {
         Self {
             cpu: *cpu,
@@ -69,11 +81,24 @@ impl Kernels {
     }
 
     /// The scalar variants, which run anywhere and give the same bits.
+    ///
+    /// ```
+    /// let kernels = trit_simd::Kernels::scalar();
+    /// assert!(kernels.names().iter().all(|name| name.ends_with("__scalar")));
+    /// ```
     pub fn scalar() -> Self {
         Self::new(&Cpu::baseline())
     }
 
     /// The names of the variants in use, in the order of [`registry::chosen`].
+    ///
+    /// ```
+    /// use trit_simd::{Cpu, Kernels};
+    ///
+    /// for name in Kernels::new(&Cpu::detect()).names() {
+    ///     println!("{name}");
+    /// }
+    /// ```
     pub fn names(&self) -> [&'static str; registry::OPERATIONS] {
         [
             self.ternary_t4.name,
@@ -96,9 +121,38 @@ impl Kernels {
         ]
     }
 
-    /// Ternary weights `[n, k]` × int8 activations `[tokens, k]`: the output rows `rows` into y
-    /// `[tokens, rows.len()]`, row-major. `bias` has n elements. The definition, to the bit, is
-    /// [`trit_core::reference::ternary`].
+    /// Ternary weights × int8 activations, `y = x · Wᵀ + bias`: a GEMV for one token, else a GEMM.
+    ///
+    /// * `w` `[n, k]` and `x` `[tokens, k]`, with scales as their types say;
+    /// * `bias` `[n]`;
+    /// * `rows`, the output rows to compute, any non-empty range in `0..n`: callers with threads of
+    ///   their own give each a range;
+    /// * `y` `[tokens, rows.len()]`, row-major.
+    ///
+    /// The definition, to the bit, is [`trit_core::reference::ternary`].
+    ///
+    /// ```
+    /// use trit_core::{Layout, QuantizedActsMut, Scales, TernaryMatrix, activations, layout};
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// let mut codes = [0; layout::bytes(Layout::T4, 2, 3).unwrap()];
+    /// layout::pack(Layout::T4, 2, 3, &[1, -1, 0, 1, 1, 1], &mut codes)?;
+    /// let w = TernaryMatrix::new(2, 3, Layout::T4, &codes, Scales::Tensor(0.5))?;
+    ///
+    /// let (mut values, mut scales, mut sums) = (
+    ///     [0; activations::values_len(2, 3)],
+    ///     [0.0; activations::scales_len(2, 3, None)],
+    ///     [0; activations::sums_len(2, 3)],
+    /// );
+    /// let mut x = QuantizedActsMut::new(2, 3, None, &mut values, &mut scales, &mut sums)?;
+    /// kernels.quantize(&[127.0, 2.0, 3.0, -127.0, 0.0, 1.0], 3, &mut x)?;
+    ///
+    /// let mut y = [0.0; 4];
+    /// kernels.ternary(&w, &x.as_ref(), Some(&[0.0, 1.0]), 0..2, &mut y)?;
+    /// assert_eq!(y, [62.5, 67.0, -63.5, -62.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A length or range that does not fit.
@@ -121,6 +175,30 @@ impl Kernels {
     /// As [`ternary`](Self::ternary), with 4-bit group-quantised weights;
     /// [`trit_core::reference::int4`].
     ///
+    /// ```
+    /// use trit_core::{GroupSize, Int4Matrix, QuantizedActsMut, activations, int4, padded_rows};
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// let mut codes = [0; int4::bytes(1, 3).unwrap()];
+    /// int4::pack(1, 3, &[7, -8, 1], &mut codes)?;
+    /// let mut scales = [0.0; padded_rows(1)];
+    /// scales[0] = 0.5;
+    /// let w = Int4Matrix::new(1, 3, GroupSize::G32, &codes, &scales)?;
+    /// # let (mut values, mut scales, mut sums) = (
+    /// #     [0; activations::values_len(1, 3)],
+    /// #     [0.0; activations::scales_len(1, 3, None)],
+    /// #     [0; activations::sums_len(1, 3)],
+    /// # );
+    /// # let mut x = QuantizedActsMut::new(1, 3, None, &mut values, &mut scales, &mut sums)?;
+    /// kernels.quantize(&[127.0, 2.0, 3.0], 3, &mut x)?;
+    ///
+    /// let mut y = [0.0];
+    /// kernels.int4(&w, &x.as_ref(), None, 0..1, &mut y)?;
+    /// assert_eq!(y, [(7.0 * 127.0 - 8.0 * 2.0 + 3.0) * 0.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A length or range that does not fit.
     pub fn int4(
@@ -137,6 +215,30 @@ impl Kernels {
     }
 
     /// As [`ternary`](Self::ternary), with int8 weights; [`trit_core::reference::int8`].
+    ///
+    /// ```
+    /// use trit_core::{Int8Matrix, QuantizedActsMut, activations, padded_rows};
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// let mut weights = [0; Int8Matrix::stride_of(3)];
+    /// weights[..3].copy_from_slice(&[10, -20, 30]);
+    /// let mut scales = [0.0; padded_rows(1)];
+    /// scales[0] = 0.5;
+    /// let w = Int8Matrix::new(1, 3, &weights, &scales)?;
+    /// # let (mut values, mut scales, mut sums) = (
+    /// #     [0; activations::values_len(1, 3)],
+    /// #     [0.0; activations::scales_len(1, 3, None)],
+    /// #     [0; activations::sums_len(1, 3)],
+    /// # );
+    /// # let mut x = QuantizedActsMut::new(1, 3, None, &mut values, &mut scales, &mut sums)?;
+    /// kernels.quantize(&[127.0, 2.0, 3.0], 3, &mut x)?;
+    ///
+    /// let mut y = [0.0];
+    /// kernels.int8(&w, &x.as_ref(), None, 0..1, &mut y)?;
+    /// assert_eq!(y, [(10.0 * 127.0 - 20.0 * 2.0 + 30.0 * 3.0) * 0.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A length or range that does not fit.
@@ -157,14 +259,52 @@ impl Kernels {
     /// stores the smaller layout and has memory for the faster one; shapes and definition as
     /// [`trit_core::layout::t5_to_t4`].
     ///
+    /// ```
+    /// use trit_core::{Layout, layout};
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// let weights = [1, 0, -1, 1];
+    /// let mut t5 = [0; layout::bytes(Layout::T5, 1, 4).unwrap()];
+    /// layout::pack(Layout::T5, 1, 4, &weights, &mut t5)?;
+    /// let mut t4 = [0; layout::bytes(Layout::T4, 1, 4).unwrap()];
+    /// kernels.t5_to_t4(4, &t5, &mut t4)?;
+    ///
+    /// let mut again = [0; 4];
+    /// layout::unpack(Layout::T4, 1, 4, &t4, &mut again)?;
+    /// assert_eq!(again, weights);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
+    ///
     /// # Errors
     /// k out of range, `t5` not whole row tiles, or `t4` not as many.
     pub fn t5_to_t4(&self, k: usize, t5: &[u8], t4: &mut [u8]) -> Result<(), MatrixError> {
         (self.convert.run)(&self.cpu, k, t5, t4)
     }
 
-    /// Quantises tokens of k floats to int8; token t starts at `x[t · x_stride]`, and a stride
-    /// below k makes overlapping patches. [`trit_core::reference::quantize`].
+    /// Quantises tokens of k floats to int8, with a scale per token, or per token and group, as `out`
+    /// says. Token t starts at `x[t · x_stride]`; a stride below k makes overlapping patches, as a
+    /// convolution needs. [`trit_core::reference::quantize`].
+    ///
+    /// ```
+    /// use trit_core::{QuantizedActsMut, activations};
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// // Two patches of 4 values, 2 apart. The largest is 127, so the scale is 1.
+    /// let (mut values, mut scales, mut sums) = (
+    ///     [0; activations::values_len(2, 4)],
+    ///     [0.0; activations::scales_len(2, 4, None)],
+    ///     [0; activations::sums_len(2, 4)],
+    /// );
+    /// let mut out = QuantizedActsMut::new(2, 4, None, &mut values, &mut scales, &mut sums)?;
+    /// kernels.quantize(&[1.5, 127.0, -2.5, 0.5, -127.0, 3.0], 2, &mut out)?;
+    ///
+    /// let out = out.as_ref();
+    /// assert_eq!(out.token(0)[..4], [2, 127, -2, 0]);
+    /// assert_eq!(out.token(1)[..4], [-2, 0, -127, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A value that is not finite, or `x` too short.
@@ -178,8 +318,27 @@ impl Kernels {
         (self.quantize.run)(&self.cpu, x, x_stride, out)
     }
 
-    /// Dense f32 weights `[n, k]` × f32 activations, the output rows `rows` into y
-    /// `[tokens, rows.len()]`; [`trit_core::reference::dense_f32`].
+    /// Dense f32 weights × f32 activations, `y = x · Wᵀ + bias`, for the few layers that are not
+    /// quantised.
+    ///
+    /// * `w` `[n, k]`, `bias` `[n]`, and `rows` as for [`ternary`](Self::ternary);
+    /// * token t of `x` is the k values from `x[t · x_stride]`;
+    /// * `y` `[tokens, rows.len()]`, row-major.
+    ///
+    /// [`trit_core::reference::dense_f32`].
+    ///
+    /// ```
+    /// use trit_core::F32Matrix;
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// let w = F32Matrix::new(2, 2, &[1.0, 2.0, 3.0, 4.0])?;
+    /// let x = [1.0, 1.0, 0.0, 2.0];
+    /// let mut y = [0.0; 4];
+    /// kernels.dense_f32(&w, &x, 2, 2, Some(&[0.5, 0.0]), 0..2, &mut y)?;
+    /// assert_eq!(y, [3.5, 7.0, 4.5, 8.0]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
     /// A length or range that does not fit.
@@ -198,7 +357,21 @@ impl Kernels {
         Ok(())
     }
 
-    /// As [`dense_f32`](Self::dense_f32), with f16 weights widened exactly.
+    /// As [`dense_f32`](Self::dense_f32), with f16 weights, given by their bits and widened exactly;
+    /// [`trit_core::reference::dense_f16`].
+    ///
+    /// ```
+    /// use trit_core::{F16Matrix, f16};
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// let weights = [1.0, 0.5].map(f16::from_f32);
+    /// let w = F16Matrix::new(1, 2, &weights)?;
+    /// let mut y = [0.0];
+    /// kernels.dense_f16(&w, &[2.0, 4.0], 2, 1, None, 0..1, &mut y)?;
+    /// assert_eq!(y, [4.0]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
     /// A length or range that does not fit.
@@ -217,11 +390,20 @@ impl Kernels {
         Ok(())
     }
 
-    /// Layer norm of x `[tokens, d]` into y, d = `gain.len()`;
+    /// Layer norm of `x` `[tokens, d]` into `y` `[tokens, d]`, with `gain` and `bias` `[d]`;
     /// [`trit_core::reference::layer_norm`].
     ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut y = [0.0; 2];
+    /// kernels.layer_norm(&[1.0, 3.0], &[1.0, 2.0], &[0.0, 0.5], 0.0, &mut y)?;
+    /// assert_eq!(y, [-1.0, 2.5]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
+    ///
     /// # Errors
-    /// A length that does not fit.
+    /// A length that does not fit, or d = 0.
     pub fn layer_norm(
         &self,
         x: &[f32],
@@ -236,10 +418,20 @@ impl Kernels {
         Ok(())
     }
 
-    /// RMS norm of x `[tokens, d]` into y; [`trit_core::reference::rms_norm`].
+    /// RMS norm of `x` `[tokens, d]` into `y` `[tokens, d]`, with `gain` `[d]`;
+    /// [`trit_core::reference::rms_norm`].
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut y = [0.0; 2];
+    /// kernels.rms_norm(&[2.0, -2.0], &[1.0, 3.0], 0.0, &mut y)?;
+    /// assert_eq!(y, [1.0, -3.0]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
-    /// A length that does not fit.
+    /// A length that does not fit, or d = 0.
     pub fn rms_norm(
         &self,
         x: &[f32],
@@ -252,22 +444,55 @@ impl Kernels {
         Ok(())
     }
 
-    /// Softmax in place; [`trit_core::reference::softmax`].
+    /// Softmax of all of `x` in place; [`trit_core::reference::softmax`].
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut x = [5.0; 4];
+    /// kernels.softmax(&mut x);
+    /// assert!(x.iter().all(|x| (x - 0.25).abs() < 1e-6));
+    /// ```
     pub fn softmax(&self, x: &mut [f32]) {
         (self.softmax.run)(&self.cpu, x);
     }
 
-    /// GELU in place; [`trit_core::reference::gelu`].
+    /// GELU in place, with the exact error function; [`trit_core::reference::gelu`].
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut x = [0.0, 10.0, -10.0];
+    /// kernels.gelu(&mut x);
+    /// assert!(x[0] == 0.0 && (x[1] - 10.0).abs() < 1e-5 && x[2].abs() < 1e-5);
+    /// ```
     pub fn gelu(&self, x: &mut [f32]) {
         (self.gelu.run)(&self.cpu, x);
     }
 
     /// Squared ReLU in place; [`trit_core::reference::squared_relu`].
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut x = [-1.0, 3.0];
+    /// kernels.squared_relu(&mut x);
+    /// assert_eq!(x, [0.0, 9.0]);
+    /// ```
     pub fn squared_relu(&self, x: &mut [f32]) {
         (self.squared_relu.run)(&self.cpu, x);
     }
 
-    /// `x += y`; [`trit_core::reference::add`].
+    /// `x += y`, the residual sum; [`trit_core::reference::add`].
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut x = [1.0, 2.0];
+    /// kernels.add(&mut x, &[0.5, -2.0])?;
+    /// assert_eq!(x, [1.5, 0.0]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
     /// The lengths differ.
@@ -279,15 +504,53 @@ impl Kernels {
 
     /// `x = log₁₀(max(x, floor))` in place, floor being a positive normal number;
     /// [`trit_core::reference::math::log10`].
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut x = [100.0, 0.0];
+    /// kernels.log10(&mut x, 1e-10);
+    /// assert!((x[0] - 2.0).abs() < 1e-5 && (x[1] + 10.0).abs() < 1e-5);
+    /// ```
     pub fn log10(&self, x: &mut [f32], floor: f32) {
         (self.log10.run)(&self.cpu, x, floor);
     }
 
-    /// Multi-head attention; shapes and definition as [`trit_core::reference::attention`].
-    /// `scratch` needs [`attention_scratch_len`](crate::attention_scratch_len)`(ctx)` floats.
+    /// Multi-head attention, `softmax(q · Kᵀ · scale) · V` head by head, over the first `ctx` keys.
+    ///
+    /// * `q` and `out` `[tokens, d]`; head h owns columns `h·d/heads ..`;
+    /// * `keys_t` `[d, key_stride]`, keys transposed, so that a cache grows by a column;
+    /// * `values` `[ctx, d]`;
+    /// * with `causal`, query t sees the first `causal + t + 1` keys only;
+    /// * `scratch` has [`attention_scratch_len`](crate::attention_scratch_len)`(ctx)` floats at least,
+    ///   whatever they hold.
+    ///
+    /// The definition, to the bit, is [`trit_core::reference::attention`].
+    ///
+    /// ```
+    /// use trit_simd::attention_scratch_len;
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// // One head of width 2, two keys alike.
+    /// let keys_t = [1.0, 1.0, 0.0, 0.0];
+    /// let values = [2.0, 4.0, 4.0, 8.0];
+    /// let (q, mut out, mut scratch) = ([1.0, 0.0], [0.0; 2], [0.0; attention_scratch_len(2)]);
+    /// kernels.attention(
+    ///     &q, &keys_t, 2, &values, 1, 2, 2, None, 0.5, &mut scratch, &mut out,
+    /// )?;
+    /// assert_eq!(out, [3.0, 6.0]);
+    ///
+    /// // The first query of a causal run sees the first key only.
+    /// kernels.attention(
+    ///     &q, &keys_t, 2, &values, 1, 2, 2, Some(0), 0.5, &mut scratch, &mut out,
+    /// )?;
+    /// assert_eq!(out, [2.0, 4.0]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
-    /// A length that does not fit.
+    /// A length that does not fit, d not a multiple of `heads`, or `ctx` 0 or above `key_stride`.
     pub fn attention(
         &self,
         q: &[f32],
@@ -318,9 +581,27 @@ impl Kernels {
         Ok(())
     }
 
-    /// Mel energies of 16 frames side by side: `frames[n]` holds windowed sample n of each frame,
-    /// `filters` is `[mels, 201]`, and `out[m]` gets mel m of each frame;
+    /// Mel energies of 16 frames side by side.
+    ///
+    /// * `frames[n]` holds windowed sample n of each frame;
+    /// * `filters` `[mels, 201]`, a weight for each bin of the power spectrum;
+    /// * `out[m]` gets mel m of each frame.
+    ///
     /// [`trit_core::reference::power_spectrum`] and [`trit_core::reference::mel_project`].
+    ///
+    /// ```
+    /// use trit_core::reference::{DftTable, FFT_SIZE, LANES, SPECTRUM_SIZE};
+    /// # use trit_simd::{Cpu, Kernels};
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    ///
+    /// // A filter that takes the mean alone, and frames of ones: (Σ 1)² = 400².
+    /// let mut filters = [0.0; SPECTRUM_SIZE];
+    /// filters[0] = 1.0;
+    /// let mut out = [[0.0; LANES]];
+    /// kernels.mel(&DftTable::new(), &filters, &[[1.0; LANES]; FFT_SIZE], &mut out)?;
+    /// assert!(out[0].iter().all(|energy| (energy - 160_000.0).abs() < 1.0));
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
     /// `filters` or `out` does not fit.
@@ -335,37 +616,4 @@ impl Kernels {
         (self.mel.run)(&self.cpu, table, filters, frames, out);
         Ok(())
     }
-}
-
-fn check_least(what: &'static str, found: usize, least: usize) -> Result<(), MatrixError> {
-    if found >= least { Ok(()) } else { check_len(what, found, least) }
-}
-
-/// Checks that `tokens` tokens of k values, `stride` apart, fit into `found` values.
-fn check_tokens(found: usize, stride: usize, tokens: usize, k: usize) -> Result<(), MatrixError> {
-    let last = tokens.saturating_sub(1).saturating_mul(stride);
-    check_least("activations", found, last.saturating_add(k))
-}
-
-fn check_norm(x: usize, d: usize, y: usize) -> Result<(), MatrixError> {
-    if d == 0 {
-        return Err(MatrixError::Dimension { what: "norm gain", found: 0, most: usize::MAX });
-    }
-    check_len("values beyond whole tokens", x % d, 0)?;
-    check_len("outputs", y, x)
-}
-
-fn dense<'a>(
-    matrix: (usize, usize),
-    x: &'a [f32],
-    x_stride: usize,
-    tokens: usize,
-    bias: Option<&'a [f32]>,
-    rows: Range<usize>,
-    y: usize,
-) -> Result<Dense<'a>, MatrixError> {
-    check_rows(matrix.0, bias, &rows)?;
-    check_tokens(x.len(), x_stride, tokens, matrix.1)?;
-    check_len("outputs", y, tokens.saturating_mul(rows.len()))?;
-    Ok(Dense { k: matrix.1, x, x_stride, tokens, bias, first_row: rows.start, rows: rows.len() })
 }

@@ -1,7 +1,9 @@
 //! Kernels for networks with ternary weights, equal bit for bit on every instruction set.
 //!
 //! [`Kernels`] holds the fastest variant of each operation for a [`Cpu`]. Weights and activations
-//! are views over the caller's memory; nothing is allocated and nothing is kept.
+//! are views over the caller's memory, of types from [`trit_core`]; results go into the caller's
+//! buffers; nothing is allocated and nothing is kept. All of it is safe, and whatever the lengths
+//! and ranges passed, the answer is a result or an error.
 //!
 //! ```
 //! use trit_core::{Layout, QuantizedActsMut, Scales, TernaryMatrix, activations, layout};
@@ -25,6 +27,25 @@
 //! assert!(y.iter().all(|y| (y - 32.0).abs() < 1e-4));
 //! # Ok::<(), trit_core::MatrixError>(())
 //! ```
+//!
+//! # Without std
+//!
+//! Without the default feature `std` the crate needs neither `std` nor `alloc`, and [`Cpu::detect`]
+//! tells what the crate was compiled for (`-C target-cpu` or `-C target-feature`). So it does on
+//! WebAssembly in any case: its kernels are there in a module compiled with
+//! `-C target-feature=+simd128`.
+//!
+//! # Threads
+//!
+//! A product takes the range of output rows to compute, and a slice for them alone, so it can be
+//! split over whatever threads a program has; [`parallel`] names what `trit-whisper` asks of them.
+//! The bits do not depend on the split.
+//!
+//! # Examples
+//!
+//! * `examples/bitnet_layer.rs`: RMS norm → int8 → ternary gate and up → squared ReLU → ternary
+//!   down, in arrays of fixed size;
+//! * `examples/own_threads.rs`: one product on a user's own thread pool.
 #![no_std]
 
 #[cfg(feature = "std")]
@@ -37,6 +58,7 @@ mod kernels;
 mod ops;
 pub mod parallel;
 pub mod registry;
+mod shapes;
 
 pub use cpu::{Cpu, Level, Levels};
 pub use float::attention::scratch_len as attention_scratch_len;
