@@ -36,6 +36,7 @@ impl NewFile {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         folder.metadata()?;
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are Unix's"))]
         let mut builder = Builder::new();
         #[cfg(unix)]
         {

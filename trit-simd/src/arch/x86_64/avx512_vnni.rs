@@ -38,7 +38,7 @@ const _: () = assert!(12 * 128 * (trit_core::MAX_TERNARY_K as u64) / 2 < 1 << 31
 const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 
 // A lane sums four of every 64 products of at most 255·128, and at most one more step of 4:
-// |Σ| ≤ 255·128·2¹² + 4·255·128 < 2²⁸. That of 128·q is less.
+// |Σ| ≤ 255·128·2¹² + 4·255·128 < 2²⁷. That of 128·q is less.
 const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 16 + 4) < 1 << 31);
 
 impl DotKernels for Avx512Vnni {

@@ -3,9 +3,11 @@
 //! | instruction | what for | P-core (Alder Lake) | E-core | Zen 5 |
 //! |---|---|---|---|---|
 //! | `vpdpbusd ymm` | u8 × i8, four summed into i32 | 5, p01 | two 128-bit halves | 4, 2 a cycle |
-//! | `vpbroadcastd` from memory | four activations to every row | 1 load | 1 load | 1 load |
-//! | `vpsrlw` | unpacking | 1, p01 | two halves | 1, 2 a cycle |
-//! | `vpand`, `vpxor` | unpacking, signed to unsigned | 1, p015 | two halves | 1, 4 a cycle |
+//! | `vpbroadcastd` from memory | four activations to every row | 1 load | 1 load | 2 a cycle |
+//! | `vpsrlw` | unpacking | 1, p01 | two halves | 2, 2 a cycle |
+//! | `vpand`, `vpxor` | unpacking, signed to unsigned | 1, p015 | two halves | 2, 4 a cycle |
+//!
+//! Latencies are in cycles; Zen 5's are measured.
 //!
 //! Half a T4 tile is one vector: 8 rows in 32-bit lanes, a byte of four codes per input j mod 4.
 //! The four codes of a row and plane meet the four activations in one `vpdpbusd`, straight into the
@@ -43,8 +45,8 @@ const HALF: usize = TILE_ROWS / 2;
 const _: () = assert!(12 * 128 * (trit_core::MAX_TERNARY_K as u64) / 2 < 1 << 31);
 const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 
-// A lane sums a quarter of every 32 products of at most 255·128, and at most one more step of 4:
-// |Σ| ≤ 255·128·2¹⁴ + 4·255·128 < 2³⁰. That of 128·q is less.
+// A lane sums four of every 32 products of at most 255·128, and at most one more step of 4:
+// |Σ| ≤ 255·128·2¹³ + 4·255·128 < 2²⁸. That of 128·q is less.
 const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 8 + 4) < 1 << 31);
 
 impl DotKernels for AvxVnni {
