@@ -34,7 +34,7 @@ pub fn attention(
     let width = d / heads;
     assert!(q.len() == out.len() && q.len().is_multiple_of(d) && ctx <= key_stride);
     for (t, (q, out)) in q.chunks_exact(d).zip(out.chunks_exact_mut(d)).enumerate() {
-        let seen = causal.map_or(ctx, |start| ctx.min(start + t + 1));
+        let seen = causal.map_or(ctx, |start| ctx.min(start.saturating_add(t + 1)));
         for head in 0..heads {
             let columns = head * width..(head + 1) * width;
             let weights = &mut scratch[..seen];

@@ -96,13 +96,11 @@ fn block<const M: usize>(
 
     let mut seen = [ctx; M];
     for m in 0..M {
-        seen[m] = causal.map_or(ctx, |start| ctx.min(start + t + m + 1));
-        let row = &mut scratch[m * padded..][..padded];
-        softmax_body(&mut row[..seen[m]]);
-        // A weight of +0 past the end adds ±0 to a sum that started from +0: no change.
-        row[seen[m]..].fill(0.0);
+        seen[m] = causal.map_or(ctx, |start| ctx.min(start.saturating_add(t + m + 1)));
+        softmax_body(&mut scratch[m * padded..][..seen[m]]);
     }
-    let most = seen.iter().fold(0, |most, &seen| most.max(seen));
+    // A later query sees all that an earlier one does.
+    let (fewest, most) = (seen[0], seen[M - 1]);
     let weights: [&[f32]; M] = core::array::from_fn(|m| &scratch[m * padded..][..most]);
 
     // Outputs, 16 columns side by side.
@@ -110,15 +108,16 @@ fn block<const M: usize>(
     while i < width {
         let lanes = LANES.min(width - i);
         let mut sums: [Lanes; M] = [[0.0; LANES]; M];
-        for key in 0..most {
+        let columns = |key: usize| {
             let row = &values[key * d + column + i..];
-            let row = if lanes == LANES { load(row) } else { load_tail(&row[..lanes]) };
-            for m in 0..M {
-                let weight = weights[m][key];
-                for l in 0..LANES {
-                    sums[m][l] += weight * row[l];
-                }
-            }
+            if lanes == LANES { load(row) } else { load_tail(&row[..lanes]) }
+        };
+        for key in 0..fewest {
+            add_value(&mut sums, weights, key, columns(key), |_| true);
+        }
+        // Not with a weight of 0 for those that do not see the key: 0 · ∞ is NaN.
+        for key in fewest..most {
+            add_value(&mut sums, weights, key, columns(key), |m| key < seen[m]);
         }
         for m in 0..M {
             out[(t + m) * d + column + i..][..lanes].copy_from_slice(&sums[m][..lanes]);
@@ -126,4 +125,23 @@ fn block<const M: usize>(
         i += LANES;
     }
     M
+}
+
+/// Adds the value `row` of `key`, weighted, to the sums of the queries that see it.
+#[inline(always)]
+fn add_value<const M: usize>(
+    sums: &mut [Lanes; M],
+    weights: [&[f32]; M],
+    key: usize,
+    row: Lanes,
+    sees: impl Fn(usize) -> bool,
+) {
+    for m in 0..M {
+        if sees(m) {
+            let weight = weights[m][key];
+            for l in 0..LANES {
+                sums[m][l] += weight * row[l];
+            }
+        }
+    }
 }
