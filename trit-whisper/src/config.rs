@@ -162,7 +162,9 @@ impl Config {
             let valid = inside && self.language_first > self.eot && self.n_languages > 0;
             check("language_first", self.language_first, valid, "ids of special tokens")?;
         }
-        within("timestamp_step", self.timestamp_step, 1, 1 << 20, "1 to 1048576 samples")?;
+        // Windows move on by at least a step, so the smallest bounds their number.
+        let hop = crate::mel::HOP as u32;
+        within("timestamp_step", self.timestamp_step, hop, 1 << 20, "160 to 1048576 samples")?;
         let threshold = self.no_speech_threshold;
         check(
             "no_speech_threshold",
@@ -211,5 +213,12 @@ impl Config {
     /// Whether the model knows more than one language.
     pub const fn is_multilingual(&self) -> bool {
         self.language_first != Self::NO_LANGUAGES
+    }
+
+    /// Whether `token` stands for one of the model's languages.
+    pub const fn is_language(&self, token: u32) -> bool {
+        self.is_multilingual()
+            && token >= self.language_first
+            && token - self.language_first < self.n_languages
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use trit_core::container::{ContainerError, DType, Field, Form, Plan, ScaleKind};
 use trit_core::quantize::{self, Granularity, TernaryRule};
+use trit_core::reference::SPECTRUM_SIZE;
 use trit_core::{GroupSize, Int8Matrix, Layout, QuantizeError, Scales, f16, layout, padded_rows};
 
 use crate::Config;
@@ -243,8 +244,12 @@ fn entries(
             bytes(name, DType::U8, &[4 * list.len()], ids(list))?;
         }
     }
+    if let Some(at) = mel_filters.iter().position(|weight| !weight.is_finite()) {
+        let (name, bins) = ("mel.filters".into(), SPECTRUM_SIZE);
+        return Err(ConvertError::NonFinite { name, at: (at / bins, at % bins) });
+    }
     let filters = floats(mel_filters);
-    bytes("mel.filters", DType::F32, &[config.n_mels as usize, 201], filters)?;
+    bytes("mel.filters", DType::F32, &[config.n_mels as usize, SPECTRUM_SIZE], filters)?;
 
     for (name, class, dimensions) in tensors(config) {
         let dense = |dense| match dense {

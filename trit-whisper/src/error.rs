@@ -83,6 +83,8 @@ pub enum Error {
     },
     /// The model has no such language, or knows one language only.
     Language([u8; 8]),
+    /// The token is none of the model's languages.
+    LanguageToken(u32),
     /// The model cannot translate.
     Translate,
     /// A value inside the network is NaN or infinite: the weights are unusable.
@@ -103,6 +105,9 @@ impl fmt::Display for Error {
             Self::Language(code) => {
                 let code = core::str::from_utf8(code).unwrap_or("").trim_end_matches('\0');
                 write!(f, "the model does not know the language `{code}`")
+            }
+            Self::LanguageToken(token) => {
+                write!(f, "token {token} is none of the model's languages")
             }
             Self::Translate => f.write_str("the model cannot translate"),
             Self::NonFinite => {

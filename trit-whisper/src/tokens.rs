@@ -10,8 +10,8 @@ pub struct TokenTable<'a> {
 }
 
 fn word(bytes: &[u8], index: usize) -> Option<usize> {
-    let four = bytes.get(4 * index..4 * index + 4)?;
-    Some(u32::from_le_bytes(four.try_into().ok()?) as usize)
+    let (four, _) = bytes.get(index.checked_mul(4)?..)?.split_first_chunk()?;
+    Some(u32::from_le_bytes(*four) as usize)
 }
 
 impl<'a> TokenTable<'a> {
@@ -23,10 +23,11 @@ impl<'a> TokenTable<'a> {
         if word(bytes, 0) != Some(vocab) {
             return Err(ModelError::Tokens("its count is not n_vocab"));
         }
-        let blob = 4 * (vocab + 2);
-        if bytes.len() < blob {
+        // Only 32-bit targets can overflow here.
+        let blob = vocab.checked_add(2).and_then(|words| words.checked_mul(4));
+        let Some(blob) = blob.filter(|&blob| blob <= bytes.len()) else {
             return Err(ModelError::Tokens("it is too short for its offsets"));
-        }
+        };
         let table = Self { offsets: &bytes[4..blob], blob: &bytes[blob..] };
         let mut last = 0;
         for index in 0..=vocab {
@@ -55,7 +56,8 @@ impl<'a> TokenTable<'a> {
     /// The bytes of token `id`, not always whole characters; nothing for an id beyond the table.
     pub fn bytes(&self, id: u32) -> &'a [u8] {
         let id = id as usize;
-        match (word(self.offsets, id), word(self.offsets, id + 1)) {
+        let next = id.checked_add(1).and_then(|next| word(self.offsets, next));
+        match (word(self.offsets, id), next) {
             (Some(start), Some(end)) => &self.blob[start..end],
             _ => &[],
         }
@@ -64,5 +66,32 @@ impl<'a> TokenTable<'a> {
     /// The first token of exactly these bytes.
     pub fn find(&self, bytes: &[u8]) -> Option<u32> {
         (0..self.len() as u32).find(|&id| self.bytes(id) == bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two tokens, `a` and nothing.
+    const TABLE: [u8; 17] = [2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, b'a'];
+
+    #[test]
+    fn ids_beyond_the_table_have_no_bytes() {
+        let table = TokenTable::parse(&TABLE, 2).unwrap();
+        assert_eq!((table.bytes(0), table.bytes(1)), (&b"a"[..], &b""[..]));
+        // The last two are where four times an id overflows 32 bits.
+        for id in [2, 3, u32::MAX / 4 + 1, u32::MAX] {
+            assert!(table.bytes(id).is_empty(), "{id}");
+        }
+    }
+
+    #[test]
+    fn counts_beyond_the_bytes_are_refused() {
+        for count in [3, u32::MAX / 4, u32::MAX - 1, u32::MAX] {
+            let mut table = TABLE;
+            table[..4].copy_from_slice(&count.to_le_bytes());
+            assert!(TokenTable::parse(&table, count as usize).is_err(), "{count}");
+        }
     }
 }

@@ -126,6 +126,11 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         if options.translate && !config.is_multilingual() {
             return Err(Error::Translate);
         }
+        if let Some(token) = options.language
+            && !config.is_language(token)
+        {
+            return Err(Error::LanguageToken(token));
+        }
         let found = arena.len();
         let threads = join.threads();
         let expected = MemoryPlan::with_threads(config, threads).total();

@@ -205,6 +205,11 @@ fn broken_whisper_cpp_files_are_refused_by_name() {
         (kind, bytes)
     });
     refused(&plus_two, "weight 0 is +2");
+    let mut filters = Bin { bytes: good.bytes.clone() };
+    // After magic, eleven numbers and the filters' two dimensions.
+    let at = 4 * (1 + 11 + 2) + 4 * (201 + 7);
+    filters.bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    refused(&filters, "mel.filters: value 7 of row 1 is NaN or infinite");
     let unknown = Bin::with_tensors(|n| (13, vec![0; n]));
     refused(&unknown, "unsupported type number 13");
     let nan = Bin::with_tensors(|n| (0, [0, 0, 0xC0, 0x7F].repeat(n)));

@@ -122,7 +122,7 @@ fn absurd_configurations_are_refused_by_field() {
     refused(&|c| c.n_text_layer = 1000, "n_text_layer");
     refused(&|c| c.n_vocab = u32::MAX, "n_vocab");
     refused(&|c| c.eot = u32::MAX, "eot");
-    refused(&|c| c.timestamp_step = 0, "timestamp_step");
+    refused(&|c| c.timestamp_step = 159, "timestamp_step");
     refused(&|c| c.no_speech_threshold = f32::NAN, "no_speech_threshold");
     refused(&|c| c.language_first = 3, "language_first");
     refused(&|c| c.reserved[6] = 1, "reserved");
@@ -141,6 +141,11 @@ fn bad_samples_and_small_arenas_are_errors() {
     let translate = Options { translate: true, ..options };
     let error = Transcriber::new(&model, kernels, &Sequential, &mut arena, translate).err();
     assert_eq!(error, Some(Error::Translate));
+    for token in [model.config().sot, u32::MAX] {
+        let language = Options { language: Some(token), ..options };
+        let error = Transcriber::new(&model, kernels, &Sequential, &mut arena, language).err();
+        assert_eq!(error, Some(Error::LanguageToken(token)));
+    }
     let mut transcriber =
         Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
     assert_eq!(transcriber.transcribe(&[], &mut |_| {}), Err(Error::EmptyAudio));
