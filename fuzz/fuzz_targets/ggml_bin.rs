@@ -44,20 +44,17 @@ fn whole(input: &mut Operands<'_>) -> Vec<u8> {
     let filters = filters.iter().cycle().take(mels.min(256) as usize * 201);
     file.extend(filters.flat_map(|value| value.to_le_bytes()));
 
-    // The first tokens are bytes of the input, the others single letters.
+    // The first tokens are bytes of the input, the others empty.
     let count = if input.byte() == 0xFF { input.number(50_000, 50_300) } else { 50_257 };
     file.extend((count as u32).to_le_bytes());
     let first = input.byte();
-    for id in 0..count {
-        let token = if id < usize::from(first) {
-            let len = input.byte() % 16;
-            input.take(len.into())
-        } else {
-            &b" abcdefghijklmnopqrstuvwxyz"[id % 27..][..1]
-        };
+    for _ in 0..first {
+        let length = input.byte() % 16;
+        let token = input.take(length.into());
         file.extend((token.len() as u32).to_le_bytes());
         file.extend(token);
     }
+    file.resize(file.len() + 4 * (count - usize::from(first)), 0);
 
     let most = file.len() + MOST;
     while !input.is_empty() {
