@@ -188,6 +188,15 @@ levels! {
         features ["avxvnni", "avx2"], above [Avx2];
     /// x86-64 with AVX2.
     Avx2 = "avx2": avx2 on target_arch = "x86_64", features ["avx2"], above [];
+    /// 64-bit ARM with NEON and FEAT_I8MM.
+    I8mm = "i8mm": i8mm on target_arch = "aarch64",
+        features ["i8mm", "dotprod", "neon"], above [Dotprod];
+    /// 64-bit ARM with SVE, vectors of any length. It comes after i8mm, whose products on 128 bits
+    /// are as many as SVE's on 256; no CPU that has both has longer vectors.
+    Sve = "sve": sve on target_arch = "aarch64", features ["sve", "neon"], above [Neon];
+    /// 64-bit ARM with NEON and FEAT_DotProd.
+    Dotprod = "dotprod": dotprod on target_arch = "aarch64",
+        features ["dotprod", "neon"], above [Neon];
     /// 64-bit ARM with NEON (ARMv8.0; no dot product).
     Neon = "neon": neon on target_arch = "aarch64", features ["neon"], above [];
     /// WebAssembly with fixed-width SIMD. Only in modules compiled for it: an engine without it

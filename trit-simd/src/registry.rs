@@ -145,14 +145,14 @@ macro_rules! operation {
         };
     };
     (@dot $operation:tt) => {
-        operation!(@variants $operation: avx512vnni avxvnni avx2 neon simd128)
+        operation!(@variants $operation: avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128)
     };
     (@vector $operation:tt) => {
         operation!(@variants $operation: avx512vnni avx2 neon simd128)
     };
     (@dot_t5 $operation:tt) => {
         operation!(@variants $operation:
-            avx512vbmi avx512vnni avxvnni avx2 neon simd128)
+            avx512vbmi avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128)
     };
     (@vector_t5 $operation:tt) => {
         operation!(@variants $operation: avx512vbmi avx512vnni avx2 neon simd128)
@@ -171,6 +171,15 @@ macro_rules! operation {
     };
     (@avx2 $operation:tt) => {
         operation!(@variant "avx2" Avx2 avx2, target_arch = "x86_64", $operation)
+    };
+    (@i8mm $operation:tt) => {
+        operation!(@variant "i8mm" I8mm i8mm, target_arch = "aarch64", $operation)
+    };
+    (@sve $operation:tt) => {
+        operation!(@variant "sve" Sve sve, target_arch = "aarch64", $operation)
+    };
+    (@dotprod $operation:tt) => {
+        operation!(@variant "dotprod" Dotprod dotprod, target_arch = "aarch64", $operation)
     };
     (@neon $operation:tt) => {
         operation!(@variant "neon" Neon neon, target_arch = "aarch64", $operation)

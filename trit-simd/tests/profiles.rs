@@ -13,7 +13,7 @@ struct Profile {
     t5: Option<Level>,
 }
 
-const PROFILES: [Profile; 14] = [
+const PROFILES: [Profile; 18] = [
     Profile {
         cpu: "x86-64 of 2003",
         features: &["sse", "sse2"],
@@ -106,23 +106,51 @@ const PROFILES: [Profile; 14] = [
         t5: None,
     },
     Profile {
+        cpu: "Cortex-A55",
+        features: &["neon", "crc", "lse", "fp16", "dotprod"],
+        dot: Level::Dotprod,
+        vector: Level::Neon,
+        t5: None,
+    },
+    Profile {
         cpu: "Cortex-A76",
         features: &["neon", "crc", "lse", "fp16", "dotprod"],
-        dot: Level::Neon,
+        dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
     },
     Profile {
         cpu: "Neoverse N1",
         features: &["neon", "crc", "lse", "fp16", "dotprod", "aes", "sha2"],
-        dot: Level::Neon,
+        dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
     },
     Profile {
         cpu: "Neoverse V1",
         features: &["neon", "crc", "lse", "fp16", "dotprod", "i8mm", "bf16", "sve"],
-        dot: Level::Neon,
+        dot: Level::I8mm,
+        vector: Level::Neon,
+        t5: None,
+    },
+    Profile {
+        cpu: "Neoverse N2",
+        features: &["neon", "crc", "lse", "fp16", "dotprod", "i8mm", "bf16", "sve", "sve2"],
+        dot: Level::I8mm,
+        vector: Level::Neon,
+        t5: None,
+    },
+    Profile {
+        cpu: "Apple M2",
+        features: &["neon", "crc", "lse", "fp16", "dotprod", "i8mm", "bf16"],
+        dot: Level::I8mm,
+        vector: Level::Neon,
+        t5: None,
+    },
+    Profile {
+        cpu: "Fujitsu A64FX",
+        features: &["neon", "crc", "lse", "fp16", "fcma", "sve"],
+        dot: Level::Sve,
         vector: Level::Neon,
         t5: None,
     },

@@ -18,7 +18,7 @@ fn every_level_of_this_architecture_is_named() {
     let expected: &[&str] = if cfg!(target_arch = "x86_64") {
         &["avx2", "avx512vbmi", "avx512vnni", "avxvnni", "scalar"]
     } else if cfg!(target_arch = "aarch64") {
-        &["neon", "scalar"]
+        &["dotprod", "i8mm", "neon", "scalar", "sve"]
     } else if cfg!(all(target_arch = "wasm32", target_feature = "simd128")) {
         &["scalar", "simd128"]
     } else {

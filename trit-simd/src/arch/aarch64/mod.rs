@@ -1,3 +1,7 @@
 //! 64-bit ARM.
 
+mod asm;
+mod dotprod;
+mod i8mm;
 mod neon;
+mod sve;
