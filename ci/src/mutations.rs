@@ -97,7 +97,7 @@ pub const MUTATIONS: &[Mutation] = &[
     generic(
         "ternary: index of an activation scale",
         "trit-simd/src/ops/packed.rs",
-        ["start / group.inputs())]", "start / group.inputs() / 2)]"],
+        ["[start >> x_shift]", "[start >> x_shift >> 1]"],
         TERNARY,
     ),
     generic(

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use trit_core::int4::{TILE_K, ZERO};
 use trit_core::layout::TILE_BYTES;
-use trit_core::{GroupSize, Int4Matrix, Scales, TILE_ROWS};
+use trit_core::{Int4Matrix, Scales, TILE_ROWS};
 
 use super::Input;
 use super::packed::{Packed, product as packed_product};
@@ -13,38 +13,30 @@ use crate::arch::Isa;
 /// `y[m, n] = Σ_g (sx·sw) · (Σ c·q − 8·Σ q) + bias[n]`, as `trit_core::reference::int4`.
 #[inline(always)]
 pub(crate) fn product<I: Isa>(isa: I, w: &Int4Matrix<'_>, input: &Input<'_>, y: &mut [f32]) {
-    packed_product(isa, I4(w), input, y);
+    packed_product(isa, &I4(w), input, y);
 }
 
-#[derive(Clone, Copy)]
 struct I4<'a>(&'a Int4Matrix<'a>);
 
 impl Packed for I4<'_> {
     const OFFSET: i32 = ZERO as i32;
     type Scratch = ();
 
-    fn scratch(self) {}
+    fn scratch(&self) {}
 
     #[inline(always)]
-    fn k(self) -> usize {
+    fn k(&self) -> usize {
         self.0.k()
     }
 
     #[inline(always)]
-    fn group(self) -> Option<GroupSize> {
-        Some(self.0.group())
-    }
-
-    #[inline(always)]
-    fn scales(self, tile: usize, input: usize) -> [f32; TILE_ROWS] {
-        let first = Scales::group_index(self.k(), self.0.group(), tile * TILE_ROWS, input);
-        let scales = &self.0.scales()[first..];
-        core::array::from_fn(|r| scales[r])
+    fn scales(&self) -> Scales<'_> {
+        Scales::Group { size: self.0.group(), values: self.0.scales() }
     }
 
     #[inline(always)]
     fn dot<I: Isa, const M: usize>(
-        self,
+        &self,
         isa: I,
         (): &mut (),
         tile: usize,

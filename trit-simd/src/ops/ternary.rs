@@ -12,53 +12,47 @@ use crate::arch::Isa;
 /// `y[m, n] = Σ_g (sx·sw) · (Σ c·q − Σ q) + bias[n]`, as `trit_core::reference::ternary`, for T4.
 #[inline(always)]
 pub(crate) fn t4<I: Isa>(isa: I, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]) {
-    product(isa, T4(w), input, y);
+    product(isa, &T4(w), input, y);
 }
 
 /// As [`t4`], for T5: its tiles are rewritten as T4 in a small buffer.
 #[inline(always)]
 pub(crate) fn t5<I: Isa>(isa: I, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]) {
-    product(isa, T5(w), input, y);
+    product(isa, &T5(w), input, y);
 }
 
 const T4_K: usize = Layout::T4.tile_k();
 const T5_K: usize = Layout::T5.tile_k();
 
 /// A matrix in T4.
-#[derive(Clone, Copy)]
 struct T4<'a>(&'a TernaryMatrix<'a>);
 
 impl Packed for T4<'_> {
     const OFFSET: i32 = 1;
     type Scratch = ();
 
-    fn scratch(self) {}
+    fn scratch(&self) {}
 
     #[inline(always)]
-    fn k(self) -> usize {
+    fn k(&self) -> usize {
         self.0.k()
     }
 
     #[inline(always)]
-    fn group(self) -> Option<GroupSize> {
-        self.0.scales().group()
-    }
-
-    #[inline(always)]
-    fn scales(self, tile: usize, input: usize) -> [f32; TILE_ROWS] {
-        row_scales(self.0, tile, input)
+    fn scales(&self) -> Scales<'_> {
+        self.0.scales()
     }
 
     #[inline(always)]
     fn dot<I: Isa, const M: usize>(
-        self,
+        &self,
         isa: I,
         (): &mut (),
         tile: usize,
         inputs: Range<usize>,
         q: [&[i8]; M],
     ) -> [[i32; TILE_ROWS]; M] {
-        let tiles = row_tile(self.0, tile);
+        let tiles = row_tile(self.0, Layout::T4, tile);
         let tiles =
             &tiles[inputs.start / T4_K * TILE_BYTES..inputs.end.div_ceil(T4_K) * TILE_BYTES];
         isa.dot_t4(tiles, q.map(|q| &q[inputs.start..]))
@@ -66,7 +60,6 @@ impl Packed for T4<'_> {
 }
 
 /// A matrix in T5.
-#[derive(Clone, Copy)]
 struct T5<'a>(&'a TernaryMatrix<'a>);
 
 /// Inputs rewritten at once: whole tiles of both layouts, and whole groups of every size, so that a
@@ -92,7 +85,7 @@ impl Rewritten {
         let inputs = CHUNK.min(w.k() - chunk * CHUNK);
         let tiles = &mut self.tiles[..row_tile_bytes(Layout::T4, inputs)];
         if self.holds != Some((tile, chunk)) {
-            let from = &row_tile(w, tile)[chunk * CHUNK / T5_K * TILE_BYTES..];
+            let from = &row_tile(w, Layout::T5, tile)[chunk * CHUNK / T5_K * TILE_BYTES..];
             t5_tiles_to_t4(
                 from,
                 tiles,
@@ -105,75 +98,73 @@ impl Rewritten {
     }
 }
 
-impl Packed for T5<'_> {
-    const OFFSET: i32 = 1;
-    type Scratch = Rewritten;
-
+impl T5<'_> {
+    /// As [`Packed::dot`], for inputs of one chunk.
     #[inline(always)]
-    fn scratch(self) -> Rewritten {
-        Rewritten { holds: None, tiles: [0; CHUNK / T4_K * TILE_BYTES] }
-    }
-
-    #[inline(always)]
-    fn k(self) -> usize {
-        self.0.k()
-    }
-
-    #[inline(always)]
-    fn group(self) -> Option<GroupSize> {
-        self.0.scales().group()
-    }
-
-    #[inline(always)]
-    fn scales(self, tile: usize, input: usize) -> [f32; TILE_ROWS] {
-        row_scales(self.0, tile, input)
-    }
-
-    #[inline(always)]
-    fn dot<I: Isa, const M: usize>(
-        self,
+    fn chunk_dot<I: Isa, const M: usize>(
+        &self,
         isa: I,
         scratch: &mut Rewritten,
         tile: usize,
         inputs: Range<usize>,
         q: [&[i8]; M],
     ) -> [[i32; TILE_ROWS]; M] {
-        // |Σ| ≤ 2·128·2²⁰ = 2²⁸ over all chunks: T5 has no code 3.
-        let mut sums = [[0; TILE_ROWS]; M];
-        let mut start = inputs.start;
-        while start < inputs.end {
-            let chunk = start / CHUNK;
-            let end = inputs.end.min((chunk + 1) * CHUNK);
-            let tiles = scratch.chunk(isa, self.0, tile, chunk);
-            let at = |input: usize| (input - chunk * CHUNK).div_ceil(T4_K) * TILE_BYTES;
-            let dots = isa.dot_t4(&tiles[at(start)..at(end)], q.map(|q| &q[start..]));
+        let chunk = inputs.start / CHUNK;
+        let tiles = scratch.chunk(isa, self.0, tile, chunk);
+        let at = |input: usize| (input - chunk * CHUNK).div_ceil(T4_K) * TILE_BYTES;
+        isa.dot_t4(&tiles[at(inputs.start)..at(inputs.end)], q.map(|q| &q[inputs.start..]))
+    }
+}
+
+impl Packed for T5<'_> {
+    const OFFSET: i32 = 1;
+    type Scratch = Rewritten;
+
+    #[inline(always)]
+    fn scratch(&self) -> Rewritten {
+        Rewritten { holds: None, tiles: [0; CHUNK / T4_K * TILE_BYTES] }
+    }
+
+    #[inline(always)]
+    fn k(&self) -> usize {
+        self.0.k()
+    }
+
+    #[inline(always)]
+    fn scales(&self) -> Scales<'_> {
+        self.0.scales()
+    }
+
+    #[inline(always)]
+    fn dot<I: Isa, const M: usize>(
+        &self,
+        isa: I,
+        scratch: &mut Rewritten,
+        tile: usize,
+        inputs: Range<usize>,
+        q: [&[i8]; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        let chunk_end = |input: usize| inputs.end.min((input / CHUNK + 1) * CHUNK);
+        let mut end = chunk_end(inputs.start);
+        let mut sums = self.chunk_dot(isa, scratch, tile, inputs.start..end, q);
+        // A group is done here. |Σ| ≤ 2·128·2²⁰ = 2²⁸ over all chunks: T5 has no code 3.
+        while end < inputs.end {
+            let start = end;
+            end = chunk_end(start);
+            let dots = self.chunk_dot(isa, scratch, tile, start..end, q);
             for (sums, dots) in sums.iter_mut().zip(dots) {
                 for (sum, dot) in sums.iter_mut().zip(dots) {
                     *sum += dot;
                 }
             }
-            start = end;
         }
         sums
     }
 }
 
-/// The codes of row tile `tile`.
+/// The codes of row tile `tile` of a matrix in `layout`.
 #[inline(always)]
-fn row_tile<'a>(w: &TernaryMatrix<'a>, tile: usize) -> &'a [u8] {
-    let bytes = row_tile_bytes(w.layout(), w.k());
+fn row_tile<'a>(w: &TernaryMatrix<'a>, layout: Layout, tile: usize) -> &'a [u8] {
+    let bytes = row_tile_bytes(layout, w.k());
     &w.codes()[tile * bytes..][..bytes]
-}
-
-/// Scales of the 16 rows of `tile` at input `start`.
-#[inline(always)]
-fn row_scales(w: &TernaryMatrix<'_>, tile: usize, start: usize) -> [f32; TILE_ROWS] {
-    let at = match w.scales() {
-        Scales::Tensor(scale) => return [scale; TILE_ROWS],
-        Scales::Row(values) => &values[tile * TILE_ROWS..],
-        Scales::Group { size, values } => {
-            &values[Scales::group_index(w.k(), size, tile * TILE_ROWS, start)..]
-        }
-    };
-    core::array::from_fn(|r| at[r])
 }
