@@ -178,11 +178,16 @@ impl Head {
 fn open_error(error: SymphoniaError) -> AudioError {
     match error {
         SymphoniaError::Unsupported(_) => AudioError::NotAudio,
-        SymphoniaError::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            AudioError::Io(error)
-        }
+        SymphoniaError::IoError(error) if !is_of_content(error.kind()) => AudioError::Io(error),
         error => AudioError::Damaged(error.to_string()),
     }
+}
+
+/// Whether an error of reading comes from what the file says, not from the system: a place in it that
+/// cannot be, before the first byte (`InvalidInput`) or, in a stream, behind the reader (`Other`).
+fn is_of_content(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    matches!(kind, UnexpectedEof | InvalidInput | InvalidData | Other)
 }
 
 /// The name of a codec that files of the known kinds may hold and that has no decoder here.

@@ -219,6 +219,18 @@ fn no_prefix_and_no_flipped_byte_panics() {
     }
 }
 
+/// An APE tag whose size leads to before the file's first byte.
+#[test]
+fn a_place_outside_the_file_is_damage_and_no_error_of_the_system() {
+    let mut bytes = b"APETAGEX".to_vec();
+    // Version, size, number of items, flags: a footer.
+    bytes.extend([2000u32, 20_000, 1, 0].iter().flat_map(|number| number.to_le_bytes()));
+    bytes.extend([0; 4008]);
+    for error in [read_bytes(bytes.clone()), read_stream(std::io::Cursor::new(bytes))] {
+        assert!(matches!(error, Err(AudioError::Damaged(_))), "{error:?}");
+    }
+}
+
 fn refused(bytes: Vec<u8>) -> AudioError {
     read_bytes(bytes).expect_err("the input is broken")
 }
