@@ -57,9 +57,6 @@ const PAIRS: usize = I8mm::TOKENS / 2;
 /// Pairs of tiles whose activations are brought into order at once: 4 KiB of them.
 const PANEL: usize = 16;
 
-/// Four vectors, a plane each.
-type Planes<T> = [T; 4];
-
 /// What stands for the second tile where the number of tiles is odd: weights and activations of 0.
 const NO_TILE: [u8; 16] = [0; 16];
 
@@ -133,17 +130,19 @@ unsafe fn tokens<const M: usize>(
         let steps = (count - first).div_ceil(2).min(PANEL);
         for (step, panel) in panel[..steps].iter_mut().enumerate() {
             for (pair, planes) in panel[..M / 2].iter_mut().enumerate() {
-                let load = |m: usize, tile: usize| {
-                    let here = q[m].wrapping_add(tile * TILE_K);
-                    let none = NO_TILE.as_ptr().cast();
-                    // SAFETY: 16 values, of a tile below `count` or of none.
-                    vreinterpretq_s32_s8(unsafe {
-                        vld1q_s8(if tile < count { here } else { none })
-                    })
-                };
                 let tile = first + 2 * step;
-                let side_by_side =
-                    |m| interleave(load(2 * pair + m, tile), load(2 * pair + m, tile + 1));
+                let side_by_side = |m: usize| {
+                    // SAFETY: tile < count, and the next one is below it or none: 16 values each.
+                    unsafe {
+                        let this = q[2 * pair + m].add(tile * TILE_K);
+                        let next = if tile + 1 < count {
+                            this.add(TILE_K)
+                        } else {
+                            NO_TILE.as_ptr().cast()
+                        };
+                        interleave(vld1q_s8(this), vld1q_s8(next))
+                    }
+                };
                 let (a, b) = (side_by_side(0), side_by_side(1));
                 for half in 0..2 {
                     planes[2 * half].write(vreinterpretq_s8_s64(vzip1q_s64(a[half], b[half])));
@@ -154,20 +153,21 @@ unsafe fn tokens<const M: usize>(
         for quarter in 0..4 {
             let mut part = sums[quarter];
             for (step, panel) in panel[..steps].iter().enumerate() {
-                let load = |tile: usize| {
-                    let here = tiles.wrapping_add(tile * TILE_BYTES + quarter * 16);
-                    let none = NO_TILE.as_ptr();
-                    // SAFETY: the 16 bytes of this quarter, of a tile below `count` or of none.
-                    vreinterpretq_s32_u8(unsafe {
-                        vld1q_u8(if tile < count { here } else { none })
-                    })
-                };
                 let tile = first + 2 * step;
-                let rows = interleave(load(tile), load(tile + 1))
-                    .map(|bytes| dotprod::planes(vreinterpretq_u8_s64(bytes)));
+                // SAFETY: tile < count, and the next one is below it or none: 16 bytes each.
+                let rows = unsafe {
+                    let this = tiles.add(tile * TILE_BYTES + quarter * 16).cast::<i8>();
+                    let next = if tile + 1 < count {
+                        this.add(TILE_BYTES)
+                    } else {
+                        NO_TILE.as_ptr().cast()
+                    };
+                    interleave(vld1q_s8(this), vld1q_s8(next))
+                };
+                let rows = rows.map(|bytes| dotprod::planes(vreinterpretq_u8_s64(bytes)));
                 for (sums, q) in part[..M / 2].iter_mut().zip(panel) {
                     // SAFETY: the panel has been written for every step and pair.
-                    let q: Planes<int8x16_t> = q.map(|q| unsafe { q.assume_init() });
+                    let q = q.map(|q| unsafe { q.assume_init() });
                     for (sums, planes) in sums.iter_mut().zip(rows) {
                         sums[0] = smmla(sums[0], q[0], planes[0]);
                         sums[1] = smmla(sums[1], q[1], planes[1]);
@@ -201,6 +201,7 @@ unsafe fn tokens<const M: usize>(
 /// The 32-bit lanes of two vectors in turn, as halves of 8 bytes: a0 b0, a1 b1; a2 b2, a3 b3.
 #[target_feature(enable = "neon")]
 #[inline]
-fn interleave(a: int32x4_t, b: int32x4_t) -> [int64x2_t; 2] {
+fn interleave(a: int8x16_t, b: int8x16_t) -> [int64x2_t; 2] {
+    let (a, b) = (vreinterpretq_s32_s8(a), vreinterpretq_s32_s8(b));
     [vzip1q_s32(a, b), vzip2q_s32(a, b)].map(|lanes| vreinterpretq_s64_s32(lanes))
 }
