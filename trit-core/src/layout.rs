@@ -295,9 +295,12 @@ pub fn t5_block_to_t4(t5: [&[u8; TILE_BYTES]; 4], out: &mut [[u8; TILE_BYTES]; 5
 #[inline(always)]
 fn t5_digits(byte: u8) -> [u8; 5] {
     let mut v = byte;
-    core::array::from_fn(|_| {
-        let digit = u8::from(v > 85) + u8::from(v > 170);
+    let mut digits = [0; 5];
+    // A loop rather than `array::from_fn`, whose closure is at times not inlined, and then the
+    // caller is not vectorised.
+    for digit in &mut digits {
+        *digit = u8::from(v > 85) + u8::from(v > 170);
         v = v.wrapping_mul(3);
-        digit
-    })
+    }
+    digits
 }
