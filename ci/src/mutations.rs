@@ -20,6 +20,7 @@ pub struct Mutation {
 }
 
 const TERNARY: [&str; 2] = ["registry", "integer::ternary_equals_the_reference"];
+const INT4: [&str; 2] = ["registry", "integer::int4_equals_the_reference"];
 const INT8: [&str; 2] = ["registry", "integer::int8_equals_the_reference"];
 const LARGEST: [&str; 2] = ["registry", "integer::the_largest_k_is_exact"];
 
@@ -45,6 +46,13 @@ const fn own(
 }
 
 const AVX2: &str = "trit-simd/src/arch/x86_64/avx2.rs";
+const AVX_VNNI: &str = "trit-simd/src/arch/x86_64/avx_vnni.rs";
+const AVX512: &str = "trit-simd/src/arch/x86_64/avx512_vnni.rs";
+const X86_LANES: &str = "trit-simd/src/arch/x86_64/lanes.rs";
+const DOTPROD: &str = "trit-simd/src/arch/aarch64/dotprod.rs";
+const I8MM: &str = "trit-simd/src/arch/aarch64/i8mm.rs";
+const SVE: &str = "trit-simd/src/arch/aarch64/asm/sve.rs";
+const SIMD128: &str = "trit-simd/src/arch/wasm32/simd128.rs";
 const NEON: &str = "trit-simd/src/arch/aarch64/neon.rs";
 
 /// The mutations, by kernel.
@@ -69,6 +77,72 @@ pub const MUTATIONS: &[Mutation] = &[
         ["count.min(start + TILES_I16)", "count.min(start + 6 * TILES_I16)"],
         ["haswell", "avx2"],
         LARGEST,
+    ),
+    own(
+        "x86 int8: lane of the horizontal sum",
+        X86_LANES,
+        ["_mm_extract_epi32::<3>(four)", "_mm_extract_epi32::<2>(four)"],
+        ["haswell", "avx2"],
+        INT8,
+    ),
+    own(
+        "AVX-VNNI I4: shift that joins the ×16 plane",
+        AVX_VNNI,
+        ["_mm256_srai_epi32::<4>(high)", "_mm256_srai_epi32::<3>(high)"],
+        ["tests", "avxvnni"],
+        INT4,
+    ),
+    own(
+        "AVX-VNNI int8: tail bound",
+        AVX_VNNI,
+        ["let whole = k / 32 * 32;", "let whole = k / 64 * 64;"],
+        ["tests", "avxvnni"],
+        INT8,
+    ),
+    own(
+        "AVX-512 T4: shift that joins the ×4 planes",
+        AVX512,
+        ["_mm512_srai_epi32::<2>(high)", "_mm512_srai_epi32::<3>(high)"],
+        ["tests", "avx512vnni"],
+        TERNARY,
+    ),
+    own(
+        "AVX-512 int8: mask of the tail",
+        AVX512,
+        ["(1 << (k - whole)) - 1", "(1 << (k - whole)) - 2"],
+        ["tests", "avx512vnni"],
+        INT8,
+    ),
+    own(
+        "NEON dotprod T4: activations of a plane",
+        DOTPROD,
+        ["sdot_lane::<2>(s16[quarter]", "sdot_lane::<1>(s16[quarter]"],
+        ["neoverse-n1", "dotprod"],
+        TERNARY,
+    ),
+    own(
+        "NEON i8mm T4: shift that joins the ×4 planes",
+        I8MM,
+        ["vsraq_n_s32::<2>(s1, s4)", "vsraq_n_s32::<1>(s1, s4)"],
+        ["sve-512", "i8mm"],
+        TERNARY,
+    ),
+    own(
+        "SVE T4: shift of a plane",
+        SVE,
+        [
+            r#"concat!("lsr ", $p3, ".b, ", $p3, ".b, #6\n")"#,
+            r#"concat!("lsr ", $p3, ".b, ", $p3, ".b, #5\n")"#,
+        ],
+        ["sve-2048", "sve"],
+        TERNARY,
+    ),
+    own(
+        "simd128 T4 and I4: sign of the even activations",
+        SIMD128,
+        ["i16x8_shr(i16x8_shl(four, 8), 8)", "i16x8_shr(i16x8_shl(four, 8), 7)"],
+        ["wasm", "simd128"],
+        TERNARY,
     ),
     own(
         "NEON T4: shift of a plane",
@@ -105,6 +179,12 @@ pub const MUTATIONS: &[Mutation] = &[
         "trit-simd/src/ops/packed.rs",
         ["end.div_ceil(BLOCK)]", "end / BLOCK]"],
         TERNARY,
+    ),
+    generic(
+        "4-bit: offset of a code",
+        "trit-simd/src/ops/int4.rs",
+        ["const OFFSET: i32 = ZERO as i32", "const OFFSET: i32 = ZERO as i32 - 1"],
+        INT4,
     ),
     generic(
         "int8: index of a row's scale",

@@ -10,12 +10,13 @@ use crate::arch::token;
 /// Declares the levels, best first, with everything that has a case for each of them.
 ///
 /// A row reads: the level and its name in kernel names; the field of its token and the
-/// targets that have it; all CPU features it takes; the levels just below that it brings along.
+/// targets that have it; all CPU features it takes; the levels just below that it brings along; the
+/// tokens of a tile, as many as its registers have sums for.
 macro_rules! levels {
     ($(
         $(#[$doc:meta])*
         $level:ident = $name:literal: $token:ident on $target:meta,
-            features [$($feature:tt),+], above [$($below:ident),*];
+            features [$($feature:tt),+], above [$($below:ident),*], tokens $tokens:literal;
     )+) => {
         /// A set of instructions that kernels are written for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +45,15 @@ macro_rules! levels {
                 match self {
                     $(Self::$level => &[$($feature),+],)+
                     Self::Scalar => &[],
+                }
+            }
+
+            /// Tokens whose products with 16 rows of ternary or 4-bit weights are computed side by
+            /// side, so that they share unpacked weights.
+            pub const fn tokens(self) -> usize {
+                match self {
+                    $(Self::$level => $tokens,)+
+                    Self::Scalar => 4,
                 }
             }
 
@@ -179,28 +189,29 @@ impl Cpu {
 levels! {
     /// x86-64 with AVX-512 F, BW, VNNI and VBMI.
     Avx512Vbmi = "avx512vbmi": avx512_vbmi on target_arch = "x86_64",
-        features ["avx512f", "avx512bw", "avx512vbmi", "avx512vnni", "avx2"], above [Avx512Vnni];
+        features ["avx512f", "avx512bw", "avx512vbmi", "avx512vnni", "avx2"],
+        above [Avx512Vnni], tokens 8;
     /// x86-64 with AVX-512 F, BW and VNNI.
     Avx512Vnni = "avx512vnni": avx512_vnni on target_arch = "x86_64",
-        features ["avx512f", "avx512bw", "avx512vnni", "avx2"], above [Avx2];
+        features ["avx512f", "avx512bw", "avx512vnni", "avx2"], above [Avx2], tokens 8;
     /// x86-64 with AVX2 and AVX-VNNI, the VEX form of VNNI.
     AvxVnni = "avxvnni": avx_vnni on target_arch = "x86_64",
-        features ["avxvnni", "avx2"], above [Avx2];
+        features ["avxvnni", "avx2"], above [Avx2], tokens 4;
     /// x86-64 with AVX2.
-    Avx2 = "avx2": avx2 on target_arch = "x86_64", features ["avx2"], above [];
+    Avx2 = "avx2": avx2 on target_arch = "x86_64", features ["avx2"], above [], tokens 4;
     /// 64-bit ARM with NEON and FEAT_I8MM.
     I8mm = "i8mm": i8mm on target_arch = "aarch64",
-        features ["i8mm", "dotprod", "neon"], above [Dotprod];
+        features ["i8mm", "dotprod", "neon"], above [Dotprod], tokens 8;
     /// 64-bit ARM with SVE, vectors of any length. It comes after i8mm, whose products on 128 bits
     /// are as many as SVE's on 256; no CPU that has both has longer vectors.
-    Sve = "sve": sve on target_arch = "aarch64", features ["sve", "neon"], above [Neon];
+    Sve = "sve": sve on target_arch = "aarch64", features ["sve", "neon"], above [Neon], tokens 4;
     /// 64-bit ARM with NEON and FEAT_DotProd.
     Dotprod = "dotprod": dotprod on target_arch = "aarch64",
-        features ["dotprod", "neon"], above [Neon];
+        features ["dotprod", "neon"], above [Neon], tokens 8;
     /// 64-bit ARM with NEON (ARMv8.0; no dot product).
-    Neon = "neon": neon on target_arch = "aarch64", features ["neon"], above [];
+    Neon = "neon": neon on target_arch = "aarch64", features ["neon"], above [], tokens 4;
     /// WebAssembly with fixed-width SIMD. Only in modules compiled for it: an engine without it
     /// refuses a module with one such instruction, called or not.
     Simd128 = "simd128": simd128 on all(target_arch = "wasm32", target_feature = "simd128"),
-        features ["simd128"], above [];
+        features ["simd128"], above [], tokens 4;
 }

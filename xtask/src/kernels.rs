@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use trit_core::{MAX_INT4_K, MAX_INT8_K, MAX_TERNARY_K};
+use trit_core::{MAX_INT4_K, MAX_INT8_K, MAX_TERNARY_K, TILE_ROWS};
 use trit_simd::{Level, registry};
 
-use crate::names;
+use crate::names::{self, Name};
 
 /// What to do with the table.
 #[derive(clap::Args)]
@@ -41,14 +41,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn table() -> Result<String> {
     let mut table = String::from(
-        "| variant | weights' layout | bound | needs |\n\
-         |---|---|---|---|\n",
+        "| variant | weights' layout | tile | bound | needs |\n\
+         |---|---|---|---|---|\n",
     );
     for (name, level) in registry::catalogue() {
-        let weights = names::parse(name, level)?.weights;
+        let parsed = names::parse(name, level)?;
+        let weights = parsed.weights;
+        let tile = tile(&parsed, level)
+            .map_or("–".to_owned(), |(rows, tokens)| format!("{rows} × {tokens}"));
         let bound =
             bound(weights).map_or("–".to_owned(), |k| format!("k ≤ 2{}", superscript(k.ilog2())));
-        writeln!(table, "| `{name}` | {} | {bound} | {} |", layout(weights), needs(level))?;
+        let (layout, needs) = (layout(weights), needs(level));
+        writeln!(table, "| `{name}` | {layout} | {tile} | {bound} | {needs} |")?;
     }
     Ok(table)
 }
@@ -61,6 +65,19 @@ fn layout(weights: &str) -> &'static str {
         "i4" => "I4: tiles of 16 rows, scales by group",
         "none" => "–",
         _ => "row-major",
+    }
+}
+
+/// Rows and tokens of a product's largest tile. A batch that does not divide ends in smaller ones,
+/// down to one token.
+fn tile(name: &Name<'_>, level: Level) -> Option<(u32, u32)> {
+    match (name.operation, name.weights) {
+        _ if name.tile.is_some() => name.tile,
+        ("ternary", _) | (_, "i4") => Some((TILE_ROWS as u32, level.tokens() as u32)),
+        // The blocks of `ops/int8.rs` and `float/dense.rs`.
+        ("matmul", "i8") => Some((4, 2)),
+        ("matmul", _) => Some((1, 4)),
+        _ => None,
     }
 }
 

@@ -26,6 +26,8 @@ enum Outcome {
     Missed,
     /// The test's CPU lacks the level, so nothing could be seen.
     NotRun,
+    /// Its text is not there once, or the mutant does not compile.
+    Unusable(anyhow::Error),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -42,6 +44,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     copy_workspace(&shell, copy.path())?;
     shell.change_dir(copy.path());
     let _target = shell.push_env("CARGO_TARGET_DIR", copy.path().join("target"));
+    // Each mutant is compiled once and runs one test.
+    let quick = [
+        ("CARGO_INCREMENTAL", "1"),
+        ("CARGO_PROFILE_CHECKED_DEBUG", "false"),
+        ("CARGO_PROFILE_CHECKED_OPT_LEVEL", "1"),
+    ];
+    let _quick = quick.map(|(name, value)| shell.push_env(name, value));
 
     // A test that fails as it is would catch anything.
     let mut sound: Vec<(&str, [&str; 2])> = Vec::new();
@@ -57,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for mutation in mutations {
         let start = Instant::now();
         let outcome = match has_level(mutation) {
-            true => attempt(&shell, mutation).with_context(|| mutation.breaks)?,
+            true => attempt(&shell, mutation).unwrap_or_else(Outcome::Unusable),
             false => Outcome::NotRun,
         };
         let seconds = start.elapsed().as_secs();
@@ -119,8 +128,8 @@ fn passes(shell: &Shell, mutation: &Mutation) -> Result<bool> {
 }
 
 fn summarise(rows: &[(&Mutation, Outcome, u64)]) -> Result<()> {
-    println!("\n{:44}{:12}{:>8}  by", "broken", "result", "seconds");
-    let [mut caught, mut missed] = [0; 2];
+    println!("\n{:48}{:9}{:>8}  by", "broken", "result", "seconds");
+    let [mut caught, mut missed, mut unusable] = [0; 3];
     for (mutation, outcome, seconds) in rows {
         let result = match outcome {
             Outcome::Caught => {
@@ -132,13 +141,20 @@ fn summarise(rows: &[(&Mutation, Outcome, u64)]) -> Result<()> {
                 "MISSED"
             }
             Outcome::NotRun => "not run",
+            Outcome::Unusable(_) => {
+                unusable += 1;
+                "UNUSABLE"
+            }
         };
         let Mutation { breaks, leg, level, test, .. } = mutation;
-        println!("{breaks:44}{result:12}{seconds:>8}  {}, leg {leg}, level {level}", test[1]);
+        println!("{breaks:48}{result:9}{seconds:>8}  {}, leg {leg}, level {level}", test[1]);
+        if let Outcome::Unusable(error) = outcome {
+            println!("{:48}{error:#}", "");
+        }
     }
-    println!("{caught} of {} mutations caught, {missed} missed", rows.len());
-    if missed > 0 {
-        bail!("{missed} mutations were missed");
+    println!("{caught} of {} mutations caught, {missed} missed, {unusable} unusable", rows.len());
+    if missed + unusable > 0 {
+        bail!("{missed} mutations were missed and {unusable} are unusable");
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use trit_core::{GroupSize, TILE_ROWS, int4};
 /// depend on how. Integer products are where sets differ, and each says how.
 pub(crate) trait Isa: Token {
     /// Tokens whose products are computed side by side, so that they share unpacked weights.
-    const TOKENS: usize;
+    const TOKENS: usize = Self::LEVEL.tokens();
 
     /// `Σ c·q` of the 16 rows of whole T4 tiles with the same inputs of M tokens.
     ///
@@ -57,9 +57,6 @@ pub(crate) trait Isa: Token {
 /// vectorised body that calls them. On WebAssembly, where a whole module is compiled for one set,
 /// `#[inline(always)]` does.
 pub(crate) trait DotKernels: Token {
-    /// As [`Isa::TOKENS`].
-    const TOKENS: usize;
-
     /// As [`Isa::dot_t4`].
     ///
     /// # Safety
@@ -102,8 +99,6 @@ pub(crate) trait DotKernels: Token {
 }
 
 impl<K: DotKernels> Isa for K {
-    const TOKENS: usize = <K as DotKernels>::TOKENS;
-
     #[inline(always)]
     fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
         let count = tiles.len() / TILE_BYTES;

@@ -4,12 +4,15 @@ use trit_core::layout::{PLANE, TILE_BYTES};
 use trit_core::{Layout, TILE_ROWS, int4};
 
 use super::{Isa, Token};
+use crate::cpu::Level;
 
 /// Token of the target's baseline, which every CPU has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scalar;
 
 impl Token for Scalar {
+    const LEVEL: Level = Level::Scalar;
+
     #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
         f()
@@ -17,8 +20,6 @@ impl Token for Scalar {
 }
 
 impl Isa for Scalar {
-    const TOKENS: usize = 4;
-
     #[inline(always)]
     fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
         let mut sums = [[0; TILE_ROWS]; M];

@@ -1,7 +1,12 @@
 //! Tokens: zero-sized proofs that the CPU has a level's instructions.
 
+use crate::cpu::Level;
+
 /// What every token can do.
 pub(crate) trait Token: Copy {
+    /// The level it is the proof of.
+    const LEVEL: Level;
+
     /// Calls `f`, compiled for this level.
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
 }
@@ -27,6 +32,8 @@ macro_rules! token {
 
         #[cfg($target)]
         impl $crate::arch::Token for $token {
+            const LEVEL: $crate::cpu::Level = $crate::cpu::Level::$token;
+
             #[inline(always)]
             #[allow(unused_unsafe, reason = "on WebAssembly, where an engine checks the module")]
             fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {

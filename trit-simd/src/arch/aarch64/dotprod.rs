@@ -65,8 +65,6 @@ const _: () = assert!(15 * 128 * GroupSize::G256.inputs() < 1 << 31);
 const _: () = assert!(128 * 128 * (MAX_INT8_K as u64) < 1 << 31);
 
 impl DotKernels for Dotprod {
-    const TOKENS: usize = 8;
-
     #[target_feature(enable = "neon,dotprod")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(

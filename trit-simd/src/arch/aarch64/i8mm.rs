@@ -46,13 +46,13 @@ use trit_core::{MAX_TERNARY_K, TILE_ROWS};
 use super::asm::dot::smmla;
 use super::dotprod;
 use crate::arch::DotKernels;
-use crate::cpu::I8mm;
+use crate::cpu::{I8mm, Level};
 
 /// Inputs of a T4 tile.
 const TILE_K: usize = 4 * PLANE;
 
 /// Pairs of tokens at most.
-const PAIRS: usize = I8mm::TOKENS / 2;
+const PAIRS: usize = Level::I8mm.tokens() / 2;
 
 /// Pairs of tiles whose activations are brought into order at once: 4 KiB of them.
 const PANEL: usize = 16;
@@ -64,8 +64,6 @@ const NO_TILE: [u8; 16] = [0; 16];
 const _: () = assert!(12 * 128 * (MAX_TERNARY_K as u64 / 2) < 1 << 31);
 
 impl DotKernels for I8mm {
-    const TOKENS: usize = 8;
-
     #[target_feature(enable = "neon,dotprod,i8mm")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(

@@ -39,8 +39,6 @@ const I4_TILES_I16: usize = 8;
 const _: () = assert!(I4_TILES_I16 * 2 * (15 * 128) < 1 << 15);
 
 impl DotKernels for Neon {
-    const TOKENS: usize = 4;
-
     #[target_feature(enable = "neon")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(

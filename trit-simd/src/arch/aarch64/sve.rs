@@ -60,8 +60,6 @@ const _: () = assert!(15 * 128 * GroupSize::G256.inputs() < 1 << 31);
 const _: () = assert!(128 * 128 * (MAX_INT8_K as u64) < 1 << 31);
 
 impl DotKernels for Sve {
-    const TOKENS: usize = 4;
-
     #[target_feature(enable = "sve")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(

@@ -51,8 +51,6 @@ const _: () = assert!(tiles_i16(4) == 10 && tiles_i16(2) == 4);
 const _: () = assert!((2 << 15) * (trit_core::MAX_INT8_K as u64 / 16) < 1 << 31);
 
 impl DotKernels for Simd128 {
-    const TOKENS: usize = 4;
-
     #[inline(always)]
     unsafe fn dot_t4<const M: usize>(
         self,

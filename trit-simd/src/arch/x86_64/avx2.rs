@@ -43,8 +43,6 @@ const I4_TILES_I16: usize = 4;
 const _: () = assert!(I4_TILES_I16 * 2 * (2 * 15 * 128) < 1 << 15);
 
 impl DotKernels for Avx2 {
-    const TOKENS: usize = 4;
-
     #[target_feature(enable = "avx2")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(

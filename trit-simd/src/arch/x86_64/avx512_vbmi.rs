@@ -50,8 +50,6 @@ const fn table(first: u32) -> [u8; 256] {
 static TABLES: [[u8; 256]; 4] = [table(2), table(4), table(6), table(0)];
 
 impl DotKernels for Avx512Vbmi {
-    const TOKENS: usize = 8;
-
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(

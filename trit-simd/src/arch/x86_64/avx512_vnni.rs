@@ -42,8 +42,6 @@ const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 16 + 4) < 1 << 31);
 
 impl DotKernels for Avx512Vnni {
-    const TOKENS: usize = 8;
-
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(

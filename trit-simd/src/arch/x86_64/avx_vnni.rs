@@ -50,8 +50,6 @@ const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 8 + 4) < 1 << 31);
 
 impl DotKernels for AvxVnni {
-    const TOKENS: usize = 4;
-
     #[target_feature(enable = "avxvnni,avx2")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(
