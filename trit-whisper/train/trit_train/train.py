@@ -53,8 +53,8 @@ class Batches(IterableDataset):
             p = self.progress.value if self.plan.curriculum else 1.0
             most = 1 if p < 0.06 else 2 if p < 0.12 else 4 if p < 0.25 else 8
             strength = 0.75 * min(max(p - 0.04, 0.0) / 0.3, 1.0)
-            # The runtime always pads to the whole window; late training sees mostly that.
-            full = mixer.rng.random() < (0.0 if p < 0.3 else 0.25 if p < 0.7 else 0.4)
+            # The runtime always pads to the whole window; late training sees some of that.
+            full = mixer.rng.random() < (0.0 if p < 0.3 else 0.2)
             # Utterances of like length go together, so that little is computed on padding.
             drawn = [mixer.draw(most, strength) for _ in range(self.plan.batch * GROUPED)]
             drawn.sort(key=lambda u: len(u.samples))
