@@ -83,7 +83,11 @@ fn copy_workspace(shell: &Shell, to: &Path) -> Result<()> {
         let from = shell.current_dir().join(file);
         // A tracked file may have been deleted.
         if from.is_file() {
-            shell.copy_file(from, to.join(file))?;
+            let to = to.join(file);
+            if let Some(folder) = to.parent() {
+                shell.create_dir(folder)?;
+            }
+            shell.copy_file(from, to)?;
         }
     }
     Ok(())
