@@ -7,7 +7,7 @@
 mod legs;
 mod mutations;
 
-pub use legs::{LEGS, PROCESSES};
+pub use legs::{LEGS, MIRI_SKIPS, PROCESSES};
 pub use mutations::{MUTATIONS, Mutation};
 
 /// One leg of the matrix: a fixed piece of work for one target.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::env::consts;
 
 use anyhow::{Context, Result, bail, ensure};
-use trit_ci::{Leg, Place, Work};
+use trit_ci::{Leg, MIRI_SKIPS, Place, Work};
 use xshell::{Shell, cmd};
 
 use crate::needs;
@@ -50,6 +50,10 @@ pub(crate) fn run(shell: &Shell, leg: &Leg, cases: u32) -> Result<Option<Coverag
                 command.push("--lib");
             }
             command.extend(names.iter().flat_map(|name| ["--test", name]));
+            if leg.place == Place::Miri {
+                command.push("--");
+                command.extend(MIRI_SKIPS.iter().flat_map(|name| ["--skip", name]));
+            }
             cargo.run(shell, &command)?;
             coverage(shell, &cargo, levels).map(Some)
         }
