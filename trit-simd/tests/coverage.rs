@@ -15,6 +15,8 @@ fn levels() -> impl Iterator<Item = Level> {
 #[test]
 fn every_variant_for_this_cpu_is_exercised() {
     let cpu = Cpu::detect();
+    // The test harness may have begun a line.
+    println!();
     for (name, level) in registry::variants().filter(|&(_, level)| cpu.has(level)) {
         let used =
             |level| cpu.at(level).is_some_and(|cpu| Kernels::new(&cpu).names().contains(&name));
