@@ -147,14 +147,14 @@ pub const MUTATIONS: &[Mutation] = &[
     own(
         "NEON T4: shift of a plane",
         NEON,
-        ["vshrq_n_u8::<4>(bytes)", "vshrq_n_u8::<3>(bytes)"],
+        ["vandq_u8(vshrq_n_u8::<4>(bytes), mask)", "vandq_u8(vshrq_n_u8::<3>(bytes), mask)"],
         ["cortex-a53", "neon"],
         TERNARY,
     ),
     own(
         "NEON T4: tiles between widenings",
         NEON,
-        ["count.min(start + TILES_I16)", "count.min(start + 2 * TILES_I16)"],
+        ["dot::<4, TILES_I16, M>", "dot::<4, { 2 * TILES_I16 }, M>"],
         ["cortex-a53", "neon"],
         LARGEST,
     ),

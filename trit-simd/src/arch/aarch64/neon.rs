@@ -22,8 +22,8 @@
 
 use core::arch::aarch64::*;
 
+use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
-use trit_core::{TILE_ROWS, int4};
 
 use crate::arch::DotKernels;
 use crate::cpu::Neon;
@@ -48,51 +48,16 @@ impl DotKernels for Neon {
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
         let mask = vdupq_n_u8(3);
-        let mut out = [[0; TILE_ROWS]; M];
-        for quarter in 0..4 {
-            let mut wide = [[vdupq_n_s32(0); 2]; M];
-            let mut start = 0;
-            while start < count {
-                let end = count.min(start + TILES_I16);
-                let mut sums = [[vdupq_n_s16(0); 2]; M];
-                for tile in start..end {
-                    // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
-                    let bytes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
-                    let planes = [
-                        vandq_u8(bytes, mask),
-                        vandq_u8(vshrq_n_u8::<2>(bytes), mask),
-                        vandq_u8(vshrq_n_u8::<4>(bytes), mask),
-                        vshrq_n_u8::<6>(bytes),
-                    ]
-                    .map(|plane| vreinterpretq_s8_u8(plane));
-                    for m in 0..M {
-                        for (p, &plane) in planes.iter().enumerate() {
-                            // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
-                            let four = unsafe {
-                                q[m].add(tile * 4 * PLANE + p * PLANE)
-                                    .cast::<i32>()
-                                    .read_unaligned()
-                            };
-                            let four = vreinterpretq_s8_s32(vdupq_n_s32(four));
-                            let [lower, upper] = &mut sums[m];
-                            *lower = vmlal_s8(*lower, vget_low_s8(plane), vget_low_s8(four));
-                            *upper = vmlal_high_s8(*upper, plane, four);
-                        }
-                    }
-                }
-                for m in 0..M {
-                    wide[m][0] = vpadalq_s16(wide[m][0], sums[m][0]);
-                    wide[m][1] = vpadalq_s16(wide[m][1], sums[m][1]);
-                }
-                start = end;
-            }
-            for m in 0..M {
-                let rows = vpaddq_s32(wide[m][0], wide[m][1]);
-                // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
-                unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
-            }
-        }
-        out
+        let planes = |bytes| {
+            [
+                vandq_u8(bytes, mask),
+                vandq_u8(vshrq_n_u8::<2>(bytes), mask),
+                vandq_u8(vshrq_n_u8::<4>(bytes), mask),
+                vshrq_n_u8::<6>(bytes),
+            ]
+        };
+        // SAFETY: as promised to this function; a tile has 4 planes.
+        unsafe { dot::<4, TILES_I16, M>(tiles, count, q, planes) }
     }
 
     #[target_feature(enable = "neon")]
@@ -104,46 +69,9 @@ impl DotKernels for Neon {
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
         let mask = vdupq_n_u8(0x0F);
-        let mut out = [[0; TILE_ROWS]; M];
-        for quarter in 0..4 {
-            let mut wide = [[vdupq_n_s32(0); 2]; M];
-            let mut start = 0;
-            while start < count {
-                let end = count.min(start + I4_TILES_I16);
-                let mut sums = [[vdupq_n_s16(0); 2]; M];
-                for tile in start..end {
-                    // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
-                    let codes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
-                    let planes = [vandq_u8(codes, mask), vshrq_n_u8::<4>(codes)]
-                        .map(|plane| vreinterpretq_s8_u8(plane));
-                    for m in 0..M {
-                        for (p, &plane) in planes.iter().enumerate() {
-                            // SAFETY: tile < count, so the 4 values at 8·tile + 4p are readable.
-                            let four = unsafe {
-                                q[m].add(tile * int4::TILE_K + p * PLANE)
-                                    .cast::<i32>()
-                                    .read_unaligned()
-                            };
-                            let four = vreinterpretq_s8_s32(vdupq_n_s32(four));
-                            let [lower, upper] = &mut sums[m];
-                            *lower = vmlal_s8(*lower, vget_low_s8(plane), vget_low_s8(four));
-                            *upper = vmlal_high_s8(*upper, plane, four);
-                        }
-                    }
-                }
-                for m in 0..M {
-                    wide[m][0] = vpadalq_s16(wide[m][0], sums[m][0]);
-                    wide[m][1] = vpadalq_s16(wide[m][1], sums[m][1]);
-                }
-                start = end;
-            }
-            for m in 0..M {
-                let rows = vpaddq_s32(wide[m][0], wide[m][1]);
-                // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
-                unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
-            }
-        }
-        out
+        let planes = |bytes| [vandq_u8(bytes, mask), vshrq_n_u8::<4>(bytes)];
+        // SAFETY: as promised to this function; a tile has 2 planes.
+        unsafe { dot::<2, I4_TILES_I16, M>(tiles, count, q, planes) }
     }
 
     #[target_feature(enable = "neon")]
@@ -171,4 +99,55 @@ impl DotKernels for Neon {
         }
         sums.map(|sums| sums.map(|sum| vaddvq_s32(sum)))
     }
+}
+
+/// `Σ c·q` of the 16 rows of tiles with P planes, and of M tokens; sums widen every WIDEN tiles.
+///
+/// # Safety
+/// `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn dot<const P: usize, const WIDEN: usize, const M: usize>(
+    tiles: *const u8,
+    count: usize,
+    q: [*const i8; M],
+    planes: impl Fn(uint8x16_t) -> [uint8x16_t; P],
+) -> [[i32; TILE_ROWS]; M] {
+    let mut out = [[0; TILE_ROWS]; M];
+    for quarter in 0..4 {
+        let mut wide = [[vdupq_n_s32(0); 2]; M];
+        let mut start = 0;
+        while start < count {
+            let end = count.min(start + WIDEN);
+            let mut sums = [[vdupq_n_s16(0); 2]; M];
+            for tile in start..end {
+                // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
+                let bytes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
+                let planes = planes(bytes).map(|plane| vreinterpretq_s8_u8(plane));
+                for m in 0..M {
+                    for (p, &plane) in planes.iter().enumerate() {
+                        // SAFETY: tile < count, so the 4 values of this plane are readable.
+                        let four = unsafe {
+                            q[m].add((tile * P + p) * PLANE).cast::<i32>().read_unaligned()
+                        };
+                        let four = vreinterpretq_s8_s32(vdupq_n_s32(four));
+                        let [lower, upper] = &mut sums[m];
+                        *lower = vmlal_s8(*lower, vget_low_s8(plane), vget_low_s8(four));
+                        *upper = vmlal_high_s8(*upper, plane, four);
+                    }
+                }
+            }
+            for m in 0..M {
+                wide[m][0] = vpadalq_s16(wide[m][0], sums[m][0]);
+                wide[m][1] = vpadalq_s16(wide[m][1], sums[m][1]);
+            }
+            start = end;
+        }
+        for m in 0..M {
+            let rows = vpaddq_s32(wide[m][0], wide[m][1]);
+            // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
+            unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
+        }
+    }
+    out
 }
