@@ -19,6 +19,8 @@ from .tokens import EOT, TIMESTAMP_FIRST, VOCAB, WINDOW, WORDS
 from .utterances import POSITION, Mixer
 
 IGNORE = -100
+LENGTHS = 16 * 2 * HOP
+"""Batches are padded to a multiple of so many samples: few shapes, so that memory is used again."""
 GROUPED = 4
 """Batches whose utterances are drawn together and sorted by length."""
 WARPS = np.linspace(0.84, 1.16, 9)
@@ -66,9 +68,9 @@ class Batches(IterableDataset):
 def collate(utterances, full: bool, rng) -> dict[str, torch.Tensor]:
     """Pads utterances to the longest, or to the window, and lines up their targets."""
     longest = WINDOW if full else max(len(u.samples) for u in utterances)
-    n = -(-longest // (2 * HOP)) * 2 * HOP
+    n = min(-(-longest // LENGTHS) * LENGTHS, WINDOW)
     positions = n // POSITION
-    width = max(len(u.tokens()) for u in utterances)
+    width = -(-max(len(u.tokens()) for u in utterances) // 5) * 5
     samples = np.zeros((len(utterances), n), np.float32)
     tokens = np.full((len(utterances), width), EOT)
     targets = np.full((len(utterances), width), IGNORE)
@@ -214,7 +216,7 @@ def fit(model: Whisper, bank: Bank, clips: list[Clip], plan: Plan, out: Path, se
                 spent = time.time() - started
                 left = spent / step * (plan.steps - step)
                 report(f"step {step}/{plan.steps}  {losses}  {spent:.0f} s, {left:.0f} s left")
-            if step % 2000 == 0 or step >= plan.steps:
+            if step % 500 == 0 or step >= plan.steps:
                 part = out.with_suffix(".part")
                 torch.save({"config": vars(model.config), "model": average.model.state_dict(),
                             "step": step}, part)

@@ -45,9 +45,11 @@ class Mixer:
         self.bank, self.rng = bank, np.random.default_rng(seed)
         self.noise = [c for c in clips if c.word == SILENCE]
         self.by_source: dict[str, dict[str, list[Clip]]] = {}
+        self.by_speaker: dict[tuple[str, str], list[Clip]] = {}
         for clip in clips:
             if clip.word != SILENCE:
                 self.by_source.setdefault(clip.source, {}).setdefault(clip.word, []).append(clip)
+                self.by_speaker.setdefault((clip.source, clip.speaker), []).append(clip)
 
     def word(self, source: str) -> Clip:
         """A clip of `source`; common words three times as likely as the rare ones."""
@@ -88,11 +90,17 @@ class Mixer:
         odds = np.array([SOURCES[s] for s in sources])
         mixed = rng.random() < 0.25
         source = rng.choice(sources, p=odds / odds.sum())
-        count = int(rng.integers(1, most_words + 1))
+        # A word alone is the hardest, for nothing else tells what the speaker sounds like.
+        count = 1 if rng.random() < 0.3 else int(rng.integers(1, most_words + 1))
         clips, speeds = [], []
         speed = rng.uniform(0.82, 1.22) if rng.random() < strength else 1.0
+        one = not mixed and rng.random() < 0.5
         for _ in range(count):
-            clip = self.word(rng.choice(sources, p=odds / odds.sum()) if mixed else source)
+            if clips and one:
+                own = self.by_speaker[source, clips[0].speaker]
+                clip = own[rng.integers(len(own))]
+            else:
+                clip = self.word(rng.choice(sources, p=odds / odds.sum()) if mixed else source)
             clips.append(clip)
             speeds.append(speed * rng.uniform(0.95, 1.05) if speed != 1.0 else 1.0)
         longest = 9600 if rng.random() < 0.7 else 2400
