@@ -7,7 +7,7 @@ use crate::scale::GroupSize;
 /// Inputs of a block whose values are summed by the quantiser.
 pub const BLOCK: usize = 32;
 
-/// Tokens beyond this are refused, so that no product of dimensions can overflow.
+/// Tokens beyond this are refused.
 const MAX_TOKENS: usize = 1 << 24;
 
 /// Elements from one token to the next: k rounded up to 64.
@@ -16,25 +16,26 @@ pub const fn stride(k: usize) -> usize {
     k.next_multiple_of(64)
 }
 
-/// Number of int8 values of `tokens` tokens of `k` inputs.
+/// Number of int8 values of `tokens` tokens of `k` inputs; `usize::MAX`, which no buffer has, where
+/// there are more than fit.
 #[inline]
 pub const fn values_len(tokens: usize, k: usize) -> usize {
-    tokens * stride(k)
+    tokens.saturating_mul(stride(k))
 }
 
-/// Number of scales: one a token, or one a token and group.
+/// Number of scales: one a token, or one a token and group; saturates as [`values_len`].
 #[inline]
 pub const fn scales_len(tokens: usize, k: usize, group: Option<GroupSize>) -> usize {
     match group {
         None => tokens,
-        Some(size) => tokens * k.div_ceil(size.inputs()),
+        Some(size) => tokens.saturating_mul(k.div_ceil(size.inputs())),
     }
 }
 
-/// Number of block sums.
+/// Number of block sums; saturates as [`values_len`].
 #[inline]
 pub const fn sums_len(tokens: usize, k: usize) -> usize {
-    tokens * (stride(k) / BLOCK)
+    tokens.saturating_mul(stride(k) / BLOCK)
 }
 
 fn check(
@@ -224,5 +225,21 @@ impl<'a> QuantizedActsMut<'a> {
             scales: self.scales,
             block_sums: self.block_sums,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2⁴⁴ values: more than 32 bits count, and no fewer for it.
+    #[test]
+    fn more_values_than_memory_are_refused() {
+        let refused = QuantizedActs::new(MAX_TOKENS, MAX_TERNARY_K, None, &[], &[], &[]);
+        let expected = values_len(MAX_TOKENS, MAX_TERNARY_K);
+        assert_eq!(
+            refused.unwrap_err(),
+            MatrixError::Length { what: "quantised values", found: 0, expected }
+        );
     }
 }
