@@ -1,7 +1,9 @@
 //! Developer tasks, one command each: `cargo xtask <task>`.
 
+mod bench;
 mod kernels;
 mod leg;
+mod machine;
 mod matrix;
 mod mutants;
 mod names;
@@ -32,6 +34,8 @@ enum Task {
     Kernels(kernels::Arguments),
     /// Break one constant after another in a copy and see the tests find each
     Mutants(mutants::Arguments),
+    /// Run the benchmarks and record them, with this machine's description, in benches/record
+    Bench(bench::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -41,6 +45,7 @@ fn main() -> Result<()> {
         Task::Names => names::run(),
         Task::Kernels(arguments) => kernels::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
     }
 }
 
