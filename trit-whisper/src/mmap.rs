@@ -19,14 +19,15 @@ impl MappedFile {
     /// # Errors
     /// The file cannot be opened or mapped; a folder, pipe or device cannot.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
+        // Asked by name, as opening a pipe waits for its other end.
+        let metadata = path.metadata()?;
         if metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
         }
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
         }
+        let file = File::open(path)?;
         // SAFETY: the map is read-only and private to this process. Changing the file while it is
         // mapped is outside what any program can guard against; every value read from it is a
         // number for which all bit patterns are valid, and lengths are copied out and checked once,

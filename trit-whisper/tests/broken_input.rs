@@ -23,6 +23,7 @@ const MODELS: &[Case] = &[
         4,
     ),
     ("info a-folder", "a folder as model", "error: a-folder: is a directory", 4),
+    ("info pipe", "a pipe as model", "error: pipe: is not a regular file", 4),
     ("info /dev/zero", "a device as model", "error: /dev/zero: is not a regular file", 4),
     (
         "info empty.trit",
