@@ -1,4 +1,4 @@
-//! Every level this CPU has × every shape: multiply-accumulates a second, activations already
+//! Every variant this CPU has × every shape: multiply-accumulates a second, activations already
 //! quantised.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use trit_benches::{Acts, SHAPES, TOKENS, Weights};
 use trit_core::Layout;
-use trit_simd::{Cpu, Kernels, Level};
+use trit_simd::{Cpu, Kernels, Level, registry};
 
 fn ternary(c: &mut Criterion) {
     let cpu = Cpu::detect();
@@ -17,16 +17,18 @@ fn ternary(c: &mut Criterion) {
             group.throughput(Throughput::Elements((rows * k * tokens) as u64));
             let acts = Acts::new(tokens, k);
             let mut y = vec![0.0; tokens * rows];
-            for layout in [Layout::T4, Layout::T5] {
+            for (layout, operation) in
+                [(Layout::T4, "ternary_t4_i8_f32__"), (Layout::T5, "ternary_t5_i8_f32__")]
+            {
                 let weights = Weights::new(layout, rows, k);
-                for level in Level::ALL.into_iter().filter(|&level| cpu.has(level)) {
+                for (name, level) in registry::variants() {
+                    let Some(variant) = name.strip_prefix(operation) else { continue };
                     // The scalar variants take seconds on the large shapes.
                     if level == Level::Scalar && rows * k * tokens > 10_000_000 {
                         continue;
                     }
-                    let Some(cpu) = cpu.at(level) else { continue };
-                    let kernels = Kernels::new(&cpu);
-                    let id = BenchmarkId::new(format!("{layout:?}"), level);
+                    let Some(kernels) = Kernels::new(&cpu).with(name) else { continue };
+                    let id = BenchmarkId::new(format!("{layout:?}"), variant);
                     group.bench_function(id, |b| {
                         b.iter(|| {
                             kernels.ternary(

@@ -12,7 +12,7 @@ use trit_simd::{Cpu, Kernels, Level, registry};
 
 pub use operands::{Activations, Operands};
 
-/// The kernels of every level this CPU has.
+/// Every variant this CPU has: the kernels of every level, and of every design of a level.
 ///
 /// # Panics
 /// If a variant that the CPU could run is in none of them, and so would go untested.
@@ -20,10 +20,7 @@ pub fn levels() -> &'static [(Level, Kernels)] {
     static LEVELS: OnceLock<Vec<(Level, Kernels)>> = OnceLock::new();
     LEVELS.get_or_init(|| {
         let cpu = Cpu::detect();
-        let levels: Vec<_> = Level::ALL
-            .into_iter()
-            .filter_map(|level| Some((level, Kernels::new(&cpu.at(level)?))))
-            .collect();
+        let levels: Vec<_> = Kernels::every(&cpu).collect();
         for (name, level) in registry::variants().filter(|(_, level)| cpu.has(*level)) {
             let used = levels.iter().any(|(_, kernels)| kernels.names().contains(&name));
             assert!(used, "{name} of {level} is chosen at no level");

@@ -138,7 +138,7 @@ impl fmt::Display for Level {
 ///
 /// let old = Levels::of(|feature| ["sse4.2", "avx", "avx2", "fma"].contains(&feature));
 /// assert_eq!(old, Level::Avx2.levels());
-/// assert_eq!(registry::chosen(old)[0], "ternary_t4_i8_f32__avx2");
+/// assert_eq!(registry::chosen(old, 1)[0], "ternary_t4_i8_f32__avx2");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Levels(u32);

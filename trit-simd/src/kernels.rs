@@ -9,38 +9,27 @@ use trit_core::{
     QuantizedActs, QuantizedActsMut, TernaryMatrix, check_len,
 };
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Level};
 use crate::float::attention::{Shape, scratch_len};
 use crate::ops::Input;
-use crate::registry::{self, Kernel};
+use crate::registry::{self, Choices};
 use crate::shapes::{check_least, check_norm, check_tokens, dense};
 
-/// The variant of each operation that a CPU gets. Small, `Copy`, and free to share.
+/// The variants of each operation that a CPU gets. Small, `Copy`, and free to share.
+///
+/// An operation may have several designs, each the best for some shapes. [`new`](Self::new) takes
+/// the one known to be best for the number of tokens, [`with`](Self::with) another.
 #[derive(Clone, Copy)]
 pub struct Kernels {
     cpu: Cpu,
-    ternary_t4: Kernel<registry::TernaryFn>,
-    ternary_t5: Kernel<registry::TernaryT5Fn>,
-    int4: Kernel<registry::Int4Fn>,
-    int8: Kernel<registry::Int8Fn>,
-    convert: Kernel<registry::ConvertFn>,
-    quantize: Kernel<registry::QuantizeFn>,
-    dense_f32: Kernel<registry::DenseF32Fn>,
-    dense_f16: Kernel<registry::DenseF16Fn>,
-    layer_norm: Kernel<registry::LayerNormFn>,
-    rms_norm: Kernel<registry::RmsNormFn>,
-    softmax: Kernel<registry::SoftmaxFn>,
-    gelu: Kernel<registry::GeluFn>,
-    squared_relu: Kernel<registry::SquaredReluFn>,
-    add: Kernel<registry::AddFn>,
-    log10: Kernel<registry::Log10Fn>,
-    attention: Kernel<registry::AttentionFn>,
-    mel: Kernel<registry::MelFn>,
+    chosen: Choices,
 }
 
 impl fmt::Debug for Kernels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.names()).finish()
+        let (few, many) = (self.names(), self.names_for(usize::MAX));
+        let other = many.into_iter().filter(|name| !few.contains(name));
+        f.debug_list().entries(few).entries(other).finish()
     }
 }
 
@@ -58,39 +47,60 @@ impl Kernels {
     /// }
     /// ```
     pub fn new(cpu: &Cpu) -> Self {
-        Self {
-            cpu: *cpu,
-            ternary_t4: registry::TERNARY_T4.choose(cpu),
-            ternary_t5: registry::TERNARY_T5.choose(cpu),
-            int4: registry::INT4.choose(cpu),
-            int8: registry::INT8.choose(cpu),
-            convert: registry::CONVERT.choose(cpu),
-            quantize: registry::QUANTIZE.choose(cpu),
-            dense_f32: registry::DENSE_F32.choose(cpu),
-            dense_f16: registry::DENSE_F16.choose(cpu),
-            layer_norm: registry::LAYER_NORM.choose(cpu),
-            rms_norm: registry::RMS_NORM.choose(cpu),
-            softmax: registry::SOFTMAX.choose(cpu),
-            gelu: registry::GELU.choose(cpu),
-            squared_relu: registry::SQUARED_RELU.choose(cpu),
-            add: registry::ADD.choose(cpu),
-            log10: registry::LOG10.choose(cpu),
-            attention: registry::ATTENTION.choose(cpu),
-            mel: registry::MEL.choose(cpu),
-        }
+        Self { cpu: *cpu, chosen: Choices::new(cpu) }
     }
 
     /// The scalar variants, which run anywhere and give the same bits.
     ///
     /// ```
     /// let kernels = trit_simd::Kernels::scalar();
-    /// assert!(kernels.names().iter().all(|name| name.ends_with("__scalar")));
+    /// assert!(kernels.names().iter().all(|name| name.contains("__scalar")));
     /// ```
     pub fn scalar() -> Self {
         Self::new(&Cpu::baseline())
     }
 
-    /// The names of the variants in use, in the order of [`registry::chosen`].
+    /// The same but for the variant called `name`, which its operation then uses for any number of
+    /// tokens; `None` if this build or CPU lacks it. All variants give the same bits.
+    ///
+    /// ```
+    /// use trit_simd::{Cpu, Kernels, registry};
+    ///
+    /// let cpu = Cpu::detect();
+    /// let kernels = Kernels::new(&cpu);
+    /// for (name, level) in registry::variants() {
+    ///     let one = kernels.with(name);
+    ///     assert_eq!(one.is_some(), cpu.has(level));
+    ///     assert!(one.is_none_or(|one| one.names().contains(&name)));
+    /// }
+    /// ```
+    pub fn with(&self, name: &str) -> Option<Self> {
+        Some(Self { chosen: self.chosen.with(&self.cpu, name)?, ..*self })
+    }
+
+    /// Kernels that between them use every variant that `cpu` has, by level, best first: as many of a
+    /// level as it has designs of one operation. For comparing variants.
+    ///
+    /// ```
+    /// use trit_simd::{Cpu, Kernels, registry};
+    ///
+    /// let cpu = Cpu::detect();
+    /// for (name, _) in registry::variants().filter(|(_, level)| cpu.has(*level)) {
+    ///     assert!(Kernels::every(&cpu).any(|(_, kernels)| kernels.names().contains(&name)));
+    /// }
+    /// ```
+    pub fn every(cpu: &Cpu) -> impl Iterator<Item = (Level, Self)> + use<> {
+        let cpu = *cpu;
+        Level::ALL.into_iter().filter_map(move |level| Some((level, cpu.at(level)?))).flat_map(
+            |(level, cpu)| {
+                (0..registry::designs(level)).map(move |index| {
+                    (level, Self { cpu, chosen: Choices::design(&cpu, level, index) })
+                })
+            },
+        )
+    }
+
+    /// The names of the variants in use for one token, in the order of [`registry::chosen`].
     ///
     /// ```
     /// use trit_simd::{Cpu, Kernels};
@@ -100,25 +110,12 @@ impl Kernels {
     /// }
     /// ```
     pub fn names(&self) -> [&'static str; registry::OPERATIONS] {
-        [
-            self.ternary_t4.name,
-            self.ternary_t5.name,
-            self.int4.name,
-            self.int8.name,
-            self.convert.name,
-            self.quantize.name,
-            self.dense_f32.name,
-            self.dense_f16.name,
-            self.layer_norm.name,
-            self.rms_norm.name,
-            self.softmax.name,
-            self.gelu.name,
-            self.squared_relu.name,
-            self.add.name,
-            self.log10.name,
-            self.attention.name,
-            self.mel.name,
-        ]
+        self.names_for(1)
+    }
+
+    /// As [`names`](Self::names), for so many tokens.
+    pub fn names_for(&self, tokens: usize) -> [&'static str; registry::OPERATIONS] {
+        self.chosen.names(tokens)
     }
 
     /// Ternary weights × int8 activations, `y = x · Wᵀ + bias`: a GEMV for one token, else a GEMM.
@@ -166,8 +163,8 @@ impl Kernels {
     ) -> Result<(), MatrixError> {
         let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
         match w.layout() {
-            Layout::T4 => (self.ternary_t4.run)(&self.cpu, w, &input, y),
-            Layout::T5 => (self.ternary_t5.run)(&self.cpu, w, &input, y),
+            Layout::T4 => (self.chosen.ternary_t4.at(x.tokens()).run)(&self.cpu, w, &input, y),
+            Layout::T5 => (self.chosen.ternary_t5.at(x.tokens()).run)(&self.cpu, w, &input, y),
         }
         Ok(())
     }
@@ -210,7 +207,7 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
-        (self.int4.run)(&self.cpu, w, &input, y);
+        (self.chosen.int4.at(x.tokens()).run)(&self.cpu, w, &input, y);
         Ok(())
     }
 
@@ -251,7 +248,7 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
-        (self.int8.run)(&self.cpu, w, &input, y);
+        (self.chosen.int8.at(x.tokens()).run)(&self.cpu, w, &input, y);
         Ok(())
     }
 
@@ -279,7 +276,7 @@ impl Kernels {
     /// # Errors
     /// k out of range, `t5` not whole row tiles, or `t4` not as many.
     pub fn t5_to_t4(&self, k: usize, t5: &[u8], t4: &mut [u8]) -> Result<(), MatrixError> {
-        (self.convert.run)(&self.cpu, k, t5, t4)
+        (self.chosen.convert.at(1).run)(&self.cpu, k, t5, t4)
     }
 
     /// Quantises tokens of k floats to int8, with a scale per token, or per token and group, as `out`
@@ -315,7 +312,7 @@ impl Kernels {
         out: &mut QuantizedActsMut<'_>,
     ) -> Result<(), QuantizeError> {
         check_tokens(x.len(), x_stride, out.tokens(), out.k())?;
-        (self.quantize.run)(&self.cpu, x, x_stride, out)
+        (self.chosen.quantize.at(out.tokens()).run)(&self.cpu, x, x_stride, out)
     }
 
     /// Dense f32 weights × f32 activations, `y = x · Wᵀ + bias`, for the few layers that are not
@@ -353,7 +350,7 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         let input = dense((w.rows(), w.k()), x, x_stride, tokens, bias, rows, y.len())?;
-        (self.dense_f32.run)(&self.cpu, w.values(), &input, y);
+        (self.chosen.dense_f32.at(tokens).run)(&self.cpu, w.values(), &input, y);
         Ok(())
     }
 
@@ -386,7 +383,7 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         let input = dense((w.rows(), w.k()), x, x_stride, tokens, bias, rows, y.len())?;
-        (self.dense_f16.run)(&self.cpu, w.values(), &input, y);
+        (self.chosen.dense_f16.at(tokens).run)(&self.cpu, w.values(), &input, y);
         Ok(())
     }
 
@@ -414,7 +411,7 @@ impl Kernels {
     ) -> Result<(), MatrixError> {
         check_len("norm bias", bias.len(), gain.len())?;
         check_norm(x.len(), gain.len(), y.len())?;
-        (self.layer_norm.run)(&self.cpu, x, gain, bias, eps, y);
+        (self.chosen.layer_norm.at(1).run)(&self.cpu, x, gain, bias, eps, y);
         Ok(())
     }
 
@@ -440,7 +437,7 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         check_norm(x.len(), gain.len(), y.len())?;
-        (self.rms_norm.run)(&self.cpu, x, gain, eps, y);
+        (self.chosen.rms_norm.at(1).run)(&self.cpu, x, gain, eps, y);
         Ok(())
     }
 
@@ -454,7 +451,7 @@ impl Kernels {
     /// assert!(x.iter().all(|x| (x - 0.25).abs() < 1e-6));
     /// ```
     pub fn softmax(&self, x: &mut [f32]) {
-        (self.softmax.run)(&self.cpu, x);
+        (self.chosen.softmax.at(1).run)(&self.cpu, x);
     }
 
     /// GELU in place, with the exact error function; [`trit_core::reference::gelu`].
@@ -467,7 +464,7 @@ impl Kernels {
     /// assert!(x[0] == 0.0 && (x[1] - 10.0).abs() < 1e-5 && x[2].abs() < 1e-5);
     /// ```
     pub fn gelu(&self, x: &mut [f32]) {
-        (self.gelu.run)(&self.cpu, x);
+        (self.chosen.gelu.at(1).run)(&self.cpu, x);
     }
 
     /// Squared ReLU in place; [`trit_core::reference::squared_relu`].
@@ -480,7 +477,7 @@ impl Kernels {
     /// assert_eq!(x, [0.0, 9.0]);
     /// ```
     pub fn squared_relu(&self, x: &mut [f32]) {
-        (self.squared_relu.run)(&self.cpu, x);
+        (self.chosen.squared_relu.at(1).run)(&self.cpu, x);
     }
 
     /// `x += y`, the residual sum; [`trit_core::reference::add`].
@@ -498,7 +495,7 @@ impl Kernels {
     /// The lengths differ.
     pub fn add(&self, x: &mut [f32], y: &[f32]) -> Result<(), MatrixError> {
         check_len("addend", y.len(), x.len())?;
-        (self.add.run)(&self.cpu, x, y);
+        (self.chosen.add.at(1).run)(&self.cpu, x, y);
         Ok(())
     }
 
@@ -513,7 +510,7 @@ impl Kernels {
     /// assert!((x[0] - 2.0).abs() < 1e-5 && (x[1] + 10.0).abs() < 1e-5);
     /// ```
     pub fn log10(&self, x: &mut [f32], floor: f32) {
-        (self.log10.run)(&self.cpu, x, floor);
+        (self.chosen.log10.at(1).run)(&self.cpu, x, floor);
     }
 
     /// Multi-head attention, `softmax(q · Kᵀ · scale) · V` head by head, over the first `ctx` keys.
@@ -577,7 +574,9 @@ impl Kernels {
         check_least("values", values.len(), ctx.saturating_mul(d))?;
         check_least("scratch", scratch.len(), scratch_len(ctx))?;
         let shape = Shape { heads, d, ctx, key_stride, causal, scale };
-        (self.attention.run)(&self.cpu, &shape, q, keys_t, values, scratch, out);
+        (self.chosen.attention.at(q.len() / d).run)(
+            &self.cpu, &shape, q, keys_t, values, scratch, out,
+        );
         Ok(())
     }
 
@@ -613,7 +612,7 @@ impl Kernels {
         out: &mut [[f32; LANES]],
     ) -> Result<(), MatrixError> {
         check_len("mel filters", filters.len(), out.len() * SPECTRUM_SIZE)?;
-        (self.mel.run)(&self.cpu, table, filters, frames, out);
+        (self.chosen.mel.at(1).run)(&self.cpu, table, filters, frames, out);
         Ok(())
     }
 }

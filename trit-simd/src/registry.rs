@@ -1,8 +1,9 @@
 //! Every kernel variant, one table per operation.
 //!
 //! A table is in order of preference, the scalar variant last. It drives selection, the equivalence
-//! tests and the benchmarks alike, so a variant cannot exist untested. Names follow
-//! `{op}_{weights}_{acts}_{out}__{level}`.
+//! tests and the benchmarks alike, so a variant cannot exist untested. A level may have several
+//! designs of an operation, each the best for some shapes: a design says from how many tokens it is
+//! the default. Names follow `{op}_{weights}_{acts}_{out}__{level}[_{design}]`.
 
 use trit_core::reference::{DftTable, FFT_SIZE, LANES};
 use trit_core::{MatrixError, QuantizeError, QuantizedActsMut, TernaryMatrix};
@@ -20,6 +21,8 @@ pub(crate) struct Kernel<F> {
     pub(crate) name: &'static str,
     /// The instructions it needs.
     pub(crate) level: Level,
+    /// The fewest tokens for which it is the default.
+    pub(crate) tokens: usize,
     pub(crate) run: F,
 }
 
@@ -31,26 +34,88 @@ pub(crate) struct Table<F: 'static> {
 }
 
 impl<F: Copy> Table<F> {
-    /// The variant that a CPU gets: the first whose instructions it has.
-    pub(crate) fn choose(&self, cpu: &Cpu) -> Kernel<F> {
-        let mut variants = self.variants.iter().filter(|kernel| cpu.has(kernel.level));
-        let built = |&Kernel { name, level, run }| Some(Kernel { name, level, run: run? });
-        variants.find_map(built).unwrap_or(self.scalar)
+    /// The variants that this build has, best first.
+    fn built(&self) -> impl Iterator<Item = Kernel<F>> {
+        let built = |&Kernel { name, level, tokens, run }: &Kernel<Option<F>>| {
+            Some(Kernel { name, level, tokens, run: run? })
+        };
+        self.variants.iter().filter_map(built).chain([self.scalar])
+    }
+
+    /// The variant that a CPU gets for so many tokens: the first whose instructions it has and whose
+    /// fewest tokens are reached.
+    fn choose(&self, cpu: &Cpu, tokens: usize) -> Kernel<F> {
+        let fits = |kernel: &Kernel<F>| cpu.has(kernel.level) && kernel.tokens <= tokens;
+        self.built().find(fits).unwrap_or(self.scalar)
+    }
+
+    /// The variant called `name`, if this build and the CPU have it.
+    fn named(&self, cpu: &Cpu, name: &str) -> Option<Kernel<F>> {
+        self.built().find(|kernel| kernel.name == name && cpu.has(kernel.level))
+    }
+
+    /// A design of `level`, counted round from `index`, if the level has any.
+    fn design(&self, level: Level, index: usize) -> Option<Kernel<F>> {
+        let designs = || self.built().filter(|kernel| kernel.level == level);
+        designs().nth(index.checked_rem(designs().count())?)
+    }
+}
+
+/// The most defaults of one operation on one CPU, by number of tokens; a test holds every table
+/// against it.
+const STEPS: usize = 3;
+
+/// The variants of an operation that a CPU runs, by the number of tokens: those for the most first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice<F>([Kernel<F>; STEPS]);
+
+impl<F: Copy> Choice<F> {
+    /// The defaults of a table.
+    fn new(table: &Table<F>, cpu: &Cpu) -> Self {
+        let mut tokens = usize::MAX;
+        let mut steps = [table.choose(cpu, tokens); STEPS];
+        for step in &mut steps {
+            *step = table.choose(cpu, tokens);
+            tokens = step.tokens.saturating_sub(1).max(1);
+        }
+        Self(steps)
+    }
+
+    /// One variant for any number of tokens.
+    fn only(kernel: Kernel<F>) -> Self {
+        Self([Kernel { tokens: 1, ..kernel }; STEPS])
+    }
+
+    /// The variant for so many tokens.
+    #[inline]
+    pub(crate) fn at(&self, tokens: usize) -> &Kernel<F> {
+        let [most, some, few] = &self.0;
+        if tokens >= most.tokens {
+            most
+        } else if tokens >= some.tokens {
+            some
+        } else {
+            few
+        }
     }
 }
 
 /// What can be said of a table whatever its functions are.
 trait Catalogue: Sync {
-    /// The name of the variant that a CPU with `levels` gets.
-    fn chosen(&self, levels: Levels) -> &'static str;
+    /// The name of the variant that a CPU with `levels` gets for so many tokens.
+    fn chosen(&self, levels: Levels, tokens: usize) -> &'static str;
 
     /// Name and level of the variant at `index`, and whether this build has it.
     fn variant(&self, index: usize) -> Option<(&'static str, Level, bool)>;
+
+    /// How many variants this build has for `level`.
+    fn designs(&self, level: Level) -> usize;
 }
 
 impl<F: Copy + Sync> Catalogue for Table<F> {
-    fn chosen(&self, levels: Levels) -> &'static str {
-        let found = self.variants.iter().find(|kernel| levels.has(kernel.level));
+    fn chosen(&self, levels: Levels, tokens: usize) -> &'static str {
+        let mut variants = self.variants.iter();
+        let found = variants.find(|kernel| levels.has(kernel.level) && kernel.tokens <= tokens);
         found.map_or(self.scalar.name, |kernel| kernel.name)
     }
 
@@ -59,31 +124,81 @@ impl<F: Copy + Sync> Catalogue for Table<F> {
         let best = best.map(|kernel| (kernel.name, kernel.level, kernel.run.is_some()));
         best.chain([(self.scalar.name, self.scalar.level, true)]).nth(index)
     }
+
+    fn designs(&self, level: Level) -> usize {
+        self.built().filter(|kernel| kernel.level == level).count()
+    }
 }
 
-/// How many operations there are.
-pub const OPERATIONS: usize = TABLES.len();
+/// Declares which operations there are.
+macro_rules! operations {
+    ($($operation:ident: $type:ident = $table:ident;)+) => {
+        /// How many operations there are.
+        pub const OPERATIONS: usize = TABLES.len();
 
-/// Every operation's table.
-static TABLES: [&dyn Catalogue; 17] = [
-    &TERNARY_T4,
-    &TERNARY_T5,
-    &INT4,
-    &INT8,
-    &CONVERT,
-    &QUANTIZE,
-    &DENSE_F32,
-    &DENSE_F16,
-    &LAYER_NORM,
-    &RMS_NORM,
-    &SOFTMAX,
-    &GELU,
-    &SQUARED_RELU,
-    &ADD,
-    &LOG10,
-    &ATTENTION,
-    &MEL,
-];
+        /// Every operation's table.
+        static TABLES: [&dyn Catalogue; [$(stringify!($operation)),+].len()] = [$(&$table),+];
+
+        /// The variants of every operation that a CPU runs.
+        #[derive(Clone, Copy)]
+        pub(crate) struct Choices {
+            $(pub(crate) $operation: Choice<$type>,)+
+        }
+
+        impl Choices {
+            /// The defaults.
+            pub(crate) fn new(cpu: &Cpu) -> Self {
+                Self { $($operation: Choice::new(&$table, cpu),)+ }
+            }
+
+            /// The defaults, but for the operations of which `level` has variants of its own: its
+            /// design number `index`, counted round, for any number of tokens.
+            pub(crate) fn design(cpu: &Cpu, level: Level, index: usize) -> Self {
+                Self {
+                    $($operation: match $table.design(level, index) {
+                        Some(kernel) => Choice::only(kernel),
+                        None => Choice::new(&$table, cpu),
+                    },)+
+                }
+            }
+
+            /// The same but for the variant called `name`, which takes any number of tokens.
+            pub(crate) fn with(self, cpu: &Cpu, name: &str) -> Option<Self> {
+                $(
+                    if let Some(kernel) = $table.named(cpu, name) {
+                        return Some(Self { $operation: Choice::only(kernel), ..self });
+                    }
+                )+
+                None
+            }
+
+            /// The names of the variants for so many tokens.
+            pub(crate) fn names(&self, tokens: usize) -> [&'static str; OPERATIONS] {
+                [$(self.$operation.at(tokens).name),+]
+            }
+        }
+    };
+}
+
+operations! {
+    ternary_t4: TernaryFn = TERNARY_T4;
+    ternary_t5: TernaryT5Fn = TERNARY_T5;
+    int4: Int4Fn = INT4;
+    int8: Int8Fn = INT8;
+    convert: ConvertFn = CONVERT;
+    quantize: QuantizeFn = QUANTIZE;
+    dense_f32: DenseF32Fn = DENSE_F32;
+    dense_f16: DenseF16Fn = DENSE_F16;
+    layer_norm: LayerNormFn = LAYER_NORM;
+    rms_norm: RmsNormFn = RMS_NORM;
+    softmax: SoftmaxFn = SOFTMAX;
+    gelu: GeluFn = GELU;
+    squared_relu: SquaredReluFn = SQUARED_RELU;
+    add: AddFn = ADD;
+    log10: Log10Fn = LOG10;
+    attention: AttentionFn = ATTENTION;
+    mel: MelFn = MEL;
+}
 
 /// Name and level of every variant this build has, by operation, best first.
 pub fn variants() -> impl Iterator<Item = (&'static str, Level)> {
@@ -99,8 +214,13 @@ fn every() -> impl Iterator<Item = (&'static str, Level, bool)> {
     TABLES.iter().flat_map(|table| (0..).map_while(|index| table.variant(index)))
 }
 
-/// The name of the variant of each operation that a CPU with `levels` gets, whatever architecture
-/// this is compiled for.
+/// The most designs of one operation that this build has for `level`.
+pub(crate) fn designs(level: Level) -> usize {
+    TABLES.iter().map(|table| table.designs(level)).max().unwrap_or(0)
+}
+
+/// The name of the variant of each operation that a CPU with `levels` gets for so many tokens,
+/// whatever architecture this is compiled for.
 ///
 /// On the CPU at hand these are the names of [`Kernels::new`](crate::Kernels::new):
 ///
@@ -108,10 +228,10 @@ fn every() -> impl Iterator<Item = (&'static str, Level, bool)> {
 /// use trit_simd::{Cpu, Kernels, registry};
 ///
 /// let cpu = Cpu::detect();
-/// assert_eq!(registry::chosen(cpu.levels()), Kernels::new(&cpu).names());
+/// assert_eq!(registry::chosen(cpu.levels(), 128), Kernels::new(&cpu).names_for(128));
 /// ```
-pub fn chosen(levels: Levels) -> [&'static str; OPERATIONS] {
-    TABLES.map(|table| table.chosen(levels))
+pub fn chosen(levels: Levels, tokens: usize) -> [&'static str; OPERATIONS] {
+    TABLES.map(|table| table.chosen(levels, tokens))
 }
 
 /// Declares an operation: its function type and its table.
@@ -119,80 +239,112 @@ pub fn chosen(levels: Levels) -> [&'static str; OPERATIONS] {
 /// `dot` operations have a variant for every level, as each has integer products of its own;
 /// `vector` operations for those that bring another vector length or none, since a body that the
 /// compiler vectorises gains nothing from a dot product instruction. Those that rewrite T5 have one
-/// more, for a level that looks bytes up.
+/// more, for a level that looks bytes up. An operation with several designs lists `designs`: the
+/// levels of each, its part of the name and the fewest tokens for which it is the default.
 ///
 /// Each variant takes its level's token from the CPU, so that it cannot run where the instructions
 /// are missing; without the token it does the same work in scalar code.
 macro_rules! operation {
     (
         $(#[$doc:meta])*
+        designs $table:ident: $type:ident = $name:literal,
+        |$isa:ident $(, $argument:ident: $kind:ty)*|
+        $([$($level:ident)+] $($design:literal from $tokens:literal)?: $body:block)+
+        scalar: $scalar:block
+    ) => {
+        operation! {
+            @table $(#[$doc])* $table: $type = fn($($kind),*), $name, $isa ($($argument),*),
+            operation!(@variants ($name, $isa ($($argument),*)):
+                $(([$($level)+] [$($design from $tokens)?] $body))+),
+            $scalar
+        }
+    };
+    (
+        $(#[$doc:meta])*
         $set:ident $table:ident: $type:ident = $name:literal,
         |$isa:ident $(, $argument:ident: $kind:ty)*| $(-> $output:ty)? $body:block
+    ) => {
+        operation! {
+            @table $(#[$doc])* $table: $type = fn($($kind),*) $(-> $output)?, $name,
+            $isa ($($argument),*), operation!(@$set ($name, $isa ($($argument),*)) $body), $body
+        }
+    };
+    (
+        @table $(#[$doc:meta])* $table:ident: $type:ident = fn($($kind:ty),*) $(-> $output:ty)?,
+        $name:literal, $isa:ident ($($argument:ident),*), $variants:expr, $scalar:block
     ) => {
         pub(crate) type $type = fn(&Cpu $(, $kind)*) $(-> $output)?;
 
         $(#[$doc])*
         pub(crate) static $table: Table<$type> = Table {
-            variants: operation!(@$set ($name, $isa ($($argument),*) $body)),
+            variants: $variants,
             scalar: Kernel {
                 name: concat!($name, "__scalar"),
                 level: Level::Scalar,
+                tokens: 1,
                 run: |_cpu $(, $argument)*| {
                     let $isa = Scalar;
-                    $body
+                    $scalar
                 },
             },
         };
     };
-    (@dot $operation:tt) => {
-        operation!(@variants $operation: avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128)
-    };
-    (@vector $operation:tt) => {
-        operation!(@variants $operation: avx512vnni avx2 neon simd128)
-    };
-    (@dot_t5 $operation:tt) => {
+    (@dot $operation:tt $body:block) => {
         operation!(@variants $operation:
-            avx512vbmi avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128)
+            ([avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128] [] $body))
     };
-    (@vector_t5 $operation:tt) => {
-        operation!(@variants $operation: avx512vbmi avx512vnni avx2 neon simd128)
+    (@vector $operation:tt $body:block) => {
+        operation!(@variants $operation: ([avx512vnni avx2 neon simd128] [] $body))
     };
-    (@variants $operation:tt: $($level:ident)+) => {
-        &[$(operation!(@$level $operation)),+]
+    (@dot_t5 $operation:tt $body:block) => {
+        operation!(@variants $operation:
+            ([avx512vbmi avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128] [] $body))
     };
-    (@avx512vbmi $operation:tt) => {
-        operation!(@variant "avx512vbmi" Avx512Vbmi avx512_vbmi, target_arch = "x86_64", $operation)
+    (@vector_t5 $operation:tt $body:block) => {
+        operation!(@variants $operation: ([avx512vbmi avx512vnni avx2 neon simd128] [] $body))
     };
-    (@avx512vnni $operation:tt) => {
-        operation!(@variant "avx512vnni" Avx512Vnni avx512_vnni, target_arch = "x86_64", $operation)
+    (@variants $operation:tt: $(([$($level:ident)+] $design:tt $body:block))+) => {
+        &[$($(operation!(@$level $operation $design $body)),+),+]
     };
-    (@avxvnni $operation:tt) => {
-        operation!(@variant "avxvnni" AvxVnni avx_vnni, target_arch = "x86_64", $operation)
+    (@avx512vbmi $operation:tt $design:tt $body:block) => {
+        operation!(@variant "avx512vbmi" Avx512Vbmi avx512_vbmi, target_arch = "x86_64",
+            $operation $design $body)
     };
-    (@avx2 $operation:tt) => {
-        operation!(@variant "avx2" Avx2 avx2, target_arch = "x86_64", $operation)
+    (@avx512vnni $operation:tt $design:tt $body:block) => {
+        operation!(@variant "avx512vnni" Avx512Vnni avx512_vnni, target_arch = "x86_64",
+            $operation $design $body)
     };
-    (@i8mm $operation:tt) => {
-        operation!(@variant "i8mm" I8mm i8mm, target_arch = "aarch64", $operation)
+    (@avxvnni $operation:tt $design:tt $body:block) => {
+        operation!(@variant "avxvnni" AvxVnni avx_vnni, target_arch = "x86_64",
+            $operation $design $body)
     };
-    (@sve $operation:tt) => {
-        operation!(@variant "sve" Sve sve, target_arch = "aarch64", $operation)
+    (@avx2 $operation:tt $design:tt $body:block) => {
+        operation!(@variant "avx2" Avx2 avx2, target_arch = "x86_64", $operation $design $body)
     };
-    (@dotprod $operation:tt) => {
-        operation!(@variant "dotprod" Dotprod dotprod, target_arch = "aarch64", $operation)
+    (@i8mm $operation:tt $design:tt $body:block) => {
+        operation!(@variant "i8mm" I8mm i8mm, target_arch = "aarch64", $operation $design $body)
     };
-    (@neon $operation:tt) => {
-        operation!(@variant "neon" Neon neon, target_arch = "aarch64", $operation)
+    (@sve $operation:tt $design:tt $body:block) => {
+        operation!(@variant "sve" Sve sve, target_arch = "aarch64", $operation $design $body)
     };
-    (@simd128 $operation:tt) => {
+    (@dotprod $operation:tt $design:tt $body:block) => {
+        operation!(@variant "dotprod" Dotprod dotprod, target_arch = "aarch64",
+            $operation $design $body)
+    };
+    (@neon $operation:tt $design:tt $body:block) => {
+        operation!(@variant "neon" Neon neon, target_arch = "aarch64", $operation $design $body)
+    };
+    (@simd128 $operation:tt $design:tt $body:block) => {
         operation!(@variant "simd128" Simd128 simd128,
-            all(target_arch = "wasm32", target_feature = "simd128"), $operation)
+            all(target_arch = "wasm32", target_feature = "simd128"), $operation $design $body)
     };
     (@variant $label:literal $level:ident $token:ident, $target:meta,
-        ($name:literal, $isa:ident ($($argument:ident),*) $body:block)) => {
+        ($name:literal, $isa:ident ($($argument:ident),*))
+        [$($design:literal from $tokens:literal)?] $body:block) => {
         Kernel {
-            name: concat!($name, "__", $label),
+            name: concat!($name, "__", $label $(, "_", $design)?),
             level: Level::$level,
+            tokens: operation!(@tokens $($tokens)?),
             run: {
                 #[cfg($target)]
                 {
@@ -210,6 +362,12 @@ macro_rules! operation {
                 }
             },
         }
+    };
+    (@tokens) => {
+        1
+    };
+    (@tokens $tokens:literal) => {
+        $tokens
     };
 }
 

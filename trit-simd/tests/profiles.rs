@@ -163,6 +163,9 @@ const PROFILES: [Profile; 18] = [
     },
 ];
 
+/// Tokens enough for every design meant for many.
+const MANY: usize = 1000;
+
 /// Operations whose variants have integer products.
 const DOT: [&str; 4] =
     ["ternary_t4_i8_f32__", "ternary_t5_i8_f32__", "matmul_i4_i8_f32__", "matmul_i8_i8_f32__"];
@@ -171,7 +174,7 @@ const DOT: [&str; 4] =
 fn each_cpu_gets_its_kernels() {
     for Profile { cpu, features, dot, vector, t5 } in PROFILES {
         let levels = Levels::of(|feature| features.contains(&feature));
-        for name in registry::chosen(levels) {
+        for name in registry::chosen(levels, 1) {
             let level = if DOT.iter().any(|op| name.starts_with(op)) { dot } else { vector };
             let level = t5.filter(|_| name.contains("_t5_")).unwrap_or(level);
             assert!(name.ends_with(&format!("__{level}")), "{cpu} gets {name}, not {level}'s");
@@ -213,10 +216,13 @@ fn a_level_has_the_features_of_those_below() {
 #[test]
 fn this_cpu_gets_what_its_levels_say() {
     let cpu = Cpu::detect();
-    assert_eq!(Kernels::new(&cpu).names(), registry::chosen(cpu.levels()));
+    assert_eq!(Kernels::new(&cpu).names(), registry::chosen(cpu.levels(), 1));
     for level in Level::ALL {
         let Some(part) = cpu.at(level) else { continue };
         assert_eq!(part.levels(), level.levels());
-        assert_eq!(Kernels::new(&part).names(), registry::chosen(level.levels()));
+        for tokens in [1, MANY] {
+            let chosen = registry::chosen(level.levels(), tokens);
+            assert_eq!(Kernels::new(&part).names_for(tokens), chosen);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! `cargo xtask names`: the grammar of kernels' names, checked.
 //!
-//! `{op}_{weights}_{acts}_{out}__{isa}[_{insn}][_{tile}]`: the operation and its three operands'
-//! types, then the level (an instruction set and, where it takes more, the instruction) and, where
-//! a level has several variants of one operation, the tile of rows × tokens.
+//! `{op}_{weights}_{acts}_{out}__{isa}[_{insn}][_{design}][_{tile}]`: the operation and its three
+//! operands' types, then the level (an instruction set and, where it takes more, the instruction)
+//! and, where a level has several variants of one operation, what tells them apart: the design, a
+//! word, or the tile of rows × tokens.
 
 use std::collections::BTreeSet;
 
@@ -23,6 +24,8 @@ pub(crate) struct Name<'a> {
     pub(crate) weights: &'a str,
     pub(crate) acts: &'a str,
     pub(crate) out: &'a str,
+    /// What the variant does in another way than the others of its level.
+    pub(crate) design: Option<&'a str>,
     /// Rows and tokens, where the name says them.
     pub(crate) tile: Option<(u32, u32)>,
 }
@@ -46,11 +49,7 @@ pub(crate) fn parse(name: &str, level: Level) -> Result<Name<'_>> {
     let [operation, weights, acts, out] = what.split('_').collect::<Vec<_>>()[..] else {
         bail!("`{what}` is not `op_weights_acts_out`");
     };
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    ensure!(
-        operation.starts_with(|c: char| c.is_ascii_lowercase()) && operation.chars().all(word),
-        "`{operation}` is not a word of small letters and digits"
-    );
+    ensure!(is_word(operation), "`{operation}` is not a word of small letters and digits");
     ensure!(WEIGHTS.contains(&weights), "`{weights}` is no format of weights");
     ensure!(ACTS.contains(&acts), "`{acts}` is no type of activations");
     ensure!(RESULTS.contains(&out), "`{out}` is no type of results");
@@ -59,15 +58,26 @@ pub(crate) fn parse(name: &str, level: Level) -> Result<Name<'_>> {
         "the level `{level}` is not `isa` or `isa_insn`"
     );
     let rest = how.strip_prefix(level.name()).with_context(|| format!("is not for `{level}`"))?;
-    let tile = match rest.strip_prefix('_') {
-        None if rest.is_empty() => None,
-        None => bail!("has `{rest}` after its level"),
-        Some(tile) => {
-            let (rows, tokens) = tile.split_once('x').context("a tile is ROWSxTOKENS")?;
-            Some((rows.parse()?, tokens.parse()?))
-        }
+    let parts: Vec<_> = rest.split('_').collect();
+    let (design, tile) = match parts[..] {
+        [""] => (None, None),
+        ["", design] if is_word(design) => (Some(design), None),
+        ["", tile] => (None, Some(parse_tile(tile)?)),
+        ["", design, tile] if is_word(design) => (Some(design), Some(parse_tile(tile)?)),
+        _ => bail!("has `{rest}` after its level"),
     };
-    Ok(Name { operation, weights, acts, out, tile })
+    Ok(Name { operation, weights, acts, out, design, tile })
+}
+
+fn is_word(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+}
+
+/// Rows and tokens.
+fn parse_tile(tile: &str) -> Result<(u32, u32)> {
+    let (rows, tokens) = tile.split_once('x').context("a tile is ROWSxTOKENS")?;
+    Ok((rows.parse()?, tokens.parse()?))
 }
 
 #[cfg(test)]
@@ -78,8 +88,14 @@ mod tests {
     fn good_names_are_taken_apart() {
         let name = parse("ternary_t4_i8_f32__avx2_16x4", Level::Avx2).unwrap();
         let (operation, weights, acts, out) = ("ternary", "t4", "i8", "f32");
-        assert_eq!(name, Name { operation, weights, acts, out, tile: Some((16, 4)) });
-        assert_eq!(parse("add_none_f32_f32__scalar", Level::Scalar).unwrap().tile, None);
+        let tile = Some((16, 4));
+        assert_eq!(name, Name { operation, weights, acts, out, design: None, tile });
+        let name = parse("ternary_t4_i8_f32__avx2_lookup_16x4", Level::Avx2).unwrap();
+        assert_eq!((name.design, name.tile), (Some("lookup"), tile));
+        let name = parse("ternary_t4_i8_f32__avx2_lookup", Level::Avx2).unwrap();
+        assert_eq!((name.design, name.tile), (Some("lookup"), None));
+        let name = parse("add_none_f32_f32__scalar", Level::Scalar).unwrap();
+        assert_eq!((name.design, name.tile), (None, None));
     }
 
     #[test]
@@ -95,6 +111,11 @@ mod tests {
             "ternary_t4_i8_f32__avx2x",
             "ternary_t4_i8_f32__avx2_16",
             "ternary_t4_i8_f32__avx2_16x",
+            "ternary_t4_i8_f32__avx2_",
+            "ternary_t4_i8_f32__avx2_Lookup",
+            "ternary_t4_i8_f32__avx2_16x4_lookup",
+            "ternary_t4_i8_f32__avx2_lookup_table",
+            "ternary_t4_i8_f32__avx2_lookup_16x4_2",
         ] {
             assert!(parse(name, Level::Avx2).is_err(), "{name}");
         }

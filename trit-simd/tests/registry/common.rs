@@ -4,7 +4,7 @@ use core::ops::Deref;
 
 use proptest::prelude::*;
 use trit_core::{GroupSize, QuantizedActs, activations};
-use trit_simd::{Cpu, Kernels, Level};
+use trit_simd::{Cpu, Kernels};
 
 /// Miri runs a few small cases; everything else runs many of all sizes. `PROPTEST_CASES` says how
 /// many instead.
@@ -17,10 +17,9 @@ pub(crate) fn cases(cases: u32) -> ProptestConfig {
 /// A value that no kernel writes, put around outputs.
 pub(crate) const GUARD: f32 = f32::from_bits(0x7FC0_DEAD);
 
-/// The kernels of every level this CPU has.
+/// Every variant this CPU has: the kernels of every level, and of every design of a level.
 pub(crate) fn levels() -> impl Iterator<Item = Kernels> {
-    let cpu = Cpu::detect();
-    Level::ALL.into_iter().filter_map(move |level| cpu.at(level)).map(|cpu| Kernels::new(&cpu))
+    Kernels::every(&Cpu::detect()).map(|(_, kernels)| kernels)
 }
 
 /// xorshift64*: cheap and repeatable bulk data from one proptest seed.

@@ -38,17 +38,39 @@ fn every_level_of_this_architecture_is_named() {
 
 #[test]
 fn each_cpu_gets_its_kernels() {
-    assert!(Kernels::scalar().names().iter().all(|name| name.ends_with("__scalar")));
+    assert!(Kernels::scalar().names().iter().all(|name| name.contains("__scalar")));
     assert_eq!(Cpu::baseline().level(), Level::Scalar);
     for level in Level::ALL {
         if let Some(cpu) = Cpu::detect().at(level) {
             assert_eq!(cpu.level(), level);
             let suffix = format!("__{level}");
-            let names = Kernels::new(&cpu).names();
-            assert!(names.iter().any(|name| name.ends_with(&suffix)), "{level} adds nothing");
-            assert_eq!(names, registry::chosen(level.levels()));
+            let kernels = Kernels::new(&cpu);
+            let adds = kernels.names().iter().any(|name| name.ends_with(&suffix));
+            assert!(adds, "{level} adds nothing");
+            for tokens in 1..300 {
+                assert_eq!(kernels.names_for(tokens), registry::chosen(level.levels(), tokens));
+            }
         }
     }
+}
+
+/// A variant asked for by its name is the one in use, for any number of tokens, and no other changes.
+#[test]
+fn a_variant_asked_for_is_used() {
+    let kernels = Kernels::new(&Cpu::detect());
+    for (name, level) in registry::variants() {
+        let Some(one) = kernels.with(name) else {
+            assert!(!Cpu::detect().has(level), "{name}");
+            continue;
+        };
+        for tokens in [1, 1000] {
+            let (names, others) = (one.names_for(tokens), kernels.names_for(tokens));
+            let changed = names.iter().zip(others).filter(|(one, other)| *one != other).count();
+            assert!(names.contains(&name) && changed <= 1, "{name} for {tokens} tokens");
+        }
+        assert!(Kernels::scalar().with(name).is_none_or(|_| level == Level::Scalar), "{name}");
+    }
+    assert!(kernels.with("ternary_t4_i8_f32__").is_none());
 }
 
 #[test]
