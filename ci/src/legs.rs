@@ -21,6 +21,7 @@ const COMPUTING: &[&str] = &[
     "no_alloc",
     "oracle",
     "import",
+    "tokenizer",
 ];
 
 /// What may depend on the CPU: the kernels, and the whole model as bits.

@@ -55,11 +55,15 @@ pub mod new_file;
 pub mod output;
 #[cfg(feature = "std")]
 pub mod threads;
+#[cfg(feature = "std")]
+mod tokenizer;
 
 pub use config::Config;
 pub use error::{Error, ModelError};
 pub use model::Model;
 pub use plan::MemoryPlan;
+#[cfg(feature = "std")]
+pub use tokenizer::{Tokenizer, UnknownByte};
 pub use tokens::TokenTable;
 pub use transcribe::{Event, Options, Segment, Summary, Transcriber};
 

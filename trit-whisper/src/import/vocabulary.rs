@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::tokenizer::Tokenizer;
+
 /// Languages in the order of their tokens.
 pub(super) const LANGUAGES: [&str; 100] = [
     "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it",
@@ -44,39 +46,21 @@ pub(super) fn byte_level() -> HashMap<char, u8> {
     plain.chain(moved).collect()
 }
 
-/// Byte-pair encoding of `text` by rank, which is the token's id.
-fn encode(ranks: &HashMap<&[u8], u32>, text: &[u8]) -> Vec<u32> {
-    let mut parts: Vec<Vec<u8>> = text.iter().map(|&byte| vec![byte]).collect();
-    loop {
-        let best = (1..parts.len())
-            .filter_map(|at| {
-                let joined = [parts[at - 1].as_slice(), &parts[at]].concat();
-                ranks.get(joined.as_slice()).map(|&rank| (rank, at))
-            })
-            .min();
-        let Some((_, at)) = best else { break };
-        let right = parts.remove(at);
-        parts[at - 1].extend(right);
-    }
-    parts.iter().filter_map(|part| ranks.get(part.as_slice()).copied()).collect()
-}
-
 /// Tokens of annotations rather than speech, which OpenAI suppresses by default
 /// (`Tokenizer.non_speech_tokens` of openai-whisper): brackets, notes and the like, alone or after
 /// a space, and a dash or quote that begins a word.
 pub(super) fn non_speech(tokens: &[Vec<u8>]) -> Vec<u32> {
-    let ranks: HashMap<&[u8], u32> =
-        tokens.iter().enumerate().map(|(id, bytes)| (bytes.as_slice(), id as u32)).collect();
+    let tokenizer = Tokenizer::of(tokens.iter().map(Vec::as_slice).zip(0..));
+    // A vocabulary without the sign has nothing to suppress.
+    let encode = |text: &str| tokenizer.encode(text).unwrap_or_default();
     let notes = ["♩", "♪", "♫", "♬", "♭", "♮", "♯"];
     let signs = "\" # ( ) * + / : ; < = > @ [ \\ ] ^ _ ` { | } ~ 「 」 『 』 << >> <<< >>> -- --- -( \
                  -[ (' (\" (( )) ((( ))) [[ ]] {{ }} ♪♪ ♪♪♪";
-    let mut found: Vec<u32> = [" -", " '"]
-        .iter()
-        .filter_map(|text| encode(&ranks, text.as_bytes()).first().copied())
-        .collect();
+    let mut found: Vec<u32> =
+        [" -", " '"].iter().filter_map(|text| encode(text).first().copied()).collect();
     for sign in signs.split(' ').chain(notes) {
         for text in [sign.to_owned(), format!(" {sign}")] {
-            let ids = encode(&ranks, text.as_bytes());
+            let ids = encode(&text);
             if let Some(&first) = ids.first()
                 && (ids.len() == 1 || notes.contains(&sign))
             {
