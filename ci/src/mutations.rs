@@ -60,7 +60,7 @@ pub const MUTATIONS: &[Mutation] = &[
     own(
         "AVX2 T4: shift that joins the ×4 planes",
         AVX2,
-        ["_mm256_srai_epi16::<2>(s4[m])", "_mm256_srai_epi16::<1>(s4[m])"],
+        ["_mm256_srai_epi16::<2>(s4)", "_mm256_srai_epi16::<1>(s4)"],
         ["tests", "avx2"],
         TERNARY,
     ),
@@ -174,6 +174,19 @@ pub const MUTATIONS: &[Mutation] = &[
         ["[start >> x_shift]", "[start >> x_shift >> 1]"],
         TERNARY,
     ),
+    own(
+        "ternary: distance of the row tiles side by side",
+        "trit-simd/src/ops/packed.rs",
+        ["at[r] += r * apart", "at[r] += r"],
+        ["tests", "avx2"],
+        TERNARY,
+    ),
+    generic(
+        "ternary: start of the last block of tokens",
+        "trit-simd/src/ops/packed.rs",
+        ["m.min(panel.tokens.end - M)", "m.min(panel.tokens.end - 1)"],
+        TERNARY,
+    ),
     generic(
         "ternary: last block of the activation sums",
         "trit-simd/src/ops/packed.rs",
@@ -189,7 +202,7 @@ pub const MUTATIONS: &[Mutation] = &[
     generic(
         "int8: index of a row's scale",
         "trit-simd/src/ops/int8.rs",
-        ["(sx * w.scales()[row + r])", "(sx * w.scales()[row])"],
+        ["(sx * w.scales()[rows[r]])", "(sx * w.scales()[rows[0]])"],
         INT8,
     ),
     generic(

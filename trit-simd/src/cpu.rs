@@ -196,7 +196,7 @@ levels! {
         features ["avx512f", "avx512bw", "avx512vnni", "avx2"], above [Avx2], tokens 8;
     /// x86-64 with AVX2 and AVX-VNNI, the VEX form of VNNI.
     AvxVnni = "avxvnni": avx_vnni on target_arch = "x86_64",
-        features ["avxvnni", "avx2"], above [Avx2], tokens 4;
+        features ["avxvnni", "avx2"], above [Avx2], tokens 6;
     /// x86-64 with AVX2.
     Avx2 = "avx2": avx2 on target_arch = "x86_64", features ["avx2"], above [], tokens 4;
     /// 64-bit ARM with NEON and FEAT_I8MM.

@@ -28,18 +28,33 @@ pub(crate) trait Isa: Token {
     /// Tokens whose products are computed side by side, so that they share unpacked weights.
     const TOKENS: usize = Self::LEVEL.tokens();
 
-    /// `Σ c·q` of the 16 rows of whole T4 tiles with the same inputs of M tokens.
-    ///
-    /// `tiles` are consecutive tiles of one row tile; each `q` has 16 values a tile. Exact for
-    /// every code 0 to 3 and every int8, for up to 2¹⁶ tiles. `M` is 1 or [`TOKENS`](Self::TOKENS).
-    fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M];
+    /// Row tiles whose products with one token are computed side by side.
+    const GEMV_TILES: usize;
 
-    /// `Σ c·q` of the 16 rows of whole I4 tiles with the same inputs of M tokens.
+    /// Row tiles whose products with several tokens are computed side by side.
+    const GEMM_TILES: usize;
+
+    /// `Σ c·q` of the 16 rows of whole T4 tiles of R row tiles with the same inputs of M tokens.
     ///
-    /// `tiles` are consecutive tiles of one row tile, at most a group of 256 inputs; each `q` has 8
-    /// values a tile and, after an odd number of tiles, 8 more. Exact for every code 0 to 15 and
-    /// every int8. `M` is 1 or [`TOKENS`](Self::TOKENS).
-    fn dot_i4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M];
+    /// Each of `tiles` is consecutive tiles of one row tile, all as many; each `q` has 16 values a
+    /// tile. Exact for every code 0 to 3 and every int8, for up to 2¹⁶ tiles. Best with
+    /// [`GEMV_TILES`](Self::GEMV_TILES) and one token, or [`GEMM_TILES`](Self::GEMM_TILES) and
+    /// [`TOKENS`](Self::TOKENS).
+    fn dot_t4<const R: usize, const M: usize>(
+        self,
+        tiles: [&[u8]; R],
+        q: [&[i8]; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R];
+
+    /// `Σ c·q` of the 16 rows of whole I4 tiles of R row tiles with the same inputs of M tokens.
+    ///
+    /// As [`dot_t4`](Self::dot_t4), but for at most a group of 256 inputs; each `q` has 8 values a
+    /// tile and, after an odd number of tiles, 8 more. Exact for every code 0 to 15 and every int8.
+    fn dot_i4<const R: usize, const M: usize>(
+        self,
+        tiles: [&[u8]; R],
+        q: [&[i8]; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R];
 
     /// `Σ w·q` of R rows and M tokens of int8, all of one length, a multiple of 16 up to 2¹⁶.
     fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M];
@@ -57,7 +72,13 @@ pub(crate) trait Isa: Token {
 /// vectorised body that calls them. On WebAssembly, where a whole module is compiled for one set,
 /// `#[inline(always)]` does.
 pub(crate) trait DotKernels: Token {
-    /// As [`Isa::dot_t4`].
+    /// As [`Isa::GEMV_TILES`].
+    const GEMV_TILES: usize = 1;
+
+    /// As [`Isa::GEMM_TILES`].
+    const GEMM_TILES: usize = 1;
+
+    /// As [`Isa::dot_t4`], for one row tile.
     ///
     /// # Safety
     /// `tiles` points to `count` tiles of 64 bytes and each `q` to 16·`count` values.
@@ -68,7 +89,7 @@ pub(crate) trait DotKernels: Token {
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M];
 
-    /// As [`Isa::dot_i4`].
+    /// As [`Isa::dot_i4`], for one row tile.
     ///
     /// # Safety
     /// `tiles` points to `count` tiles of 64 bytes, at most 32, and each `q` to 8·`count` values
@@ -79,6 +100,44 @@ pub(crate) trait DotKernels: Token {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M];
+
+    /// [`dot_t4`](Self::dot_t4) of several row tiles: one after another, unless a level does better.
+    ///
+    /// # Safety
+    /// As [`dot_t4`](Self::dot_t4) for each of `tiles`.
+    #[inline(always)]
+    unsafe fn dots_t4<const R: usize, const M: usize>(
+        self,
+        tiles: [*const u8; R],
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        let mut out = [[[0; TILE_ROWS]; M]; R];
+        for (out, tiles) in out.iter_mut().zip(tiles) {
+            // SAFETY: as the caller's.
+            *out = unsafe { self.dot_t4(tiles, count, q) };
+        }
+        out
+    }
+
+    /// [`dot_i4`](Self::dot_i4) of several row tiles: one after another, unless a level does better.
+    ///
+    /// # Safety
+    /// As [`dot_i4`](Self::dot_i4) for each of `tiles`.
+    #[inline(always)]
+    unsafe fn dots_i4<const R: usize, const M: usize>(
+        self,
+        tiles: [*const u8; R],
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        let mut out = [[[0; TILE_ROWS]; M]; R];
+        for (out, tiles) in out.iter_mut().zip(tiles) {
+            // SAFETY: as the caller's.
+            *out = unsafe { self.dot_i4(tiles, count, q) };
+        }
+        out
+    }
 
     /// As [`Isa::dot_i8`].
     ///
@@ -99,28 +158,39 @@ pub(crate) trait DotKernels: Token {
 }
 
 impl<K: DotKernels> Isa for K {
+    const GEMV_TILES: usize = K::GEMV_TILES;
+    const GEMM_TILES: usize = K::GEMM_TILES;
+
     #[inline(always)]
-    fn dot_t4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
-        let count = tiles.len() / TILE_BYTES;
+    fn dot_t4<const R: usize, const M: usize>(
+        self,
+        tiles: [&[u8]; R],
+        q: [&[i8]; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        let count = count(&tiles);
         for q in q {
             assert!(q.len() >= count * 4 * PLANE, "16 activations a tile");
         }
-        // SAFETY: the token proves the instructions; `tiles` holds `count` tiles and every q
-        // 16·count values.
-        unsafe { DotKernels::dot_t4(self, tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
+        // SAFETY: the token proves the instructions; each of `tiles` holds `count` tiles and every
+        // q 16·count values.
+        unsafe { self.dots_t4(pointers(tiles), count, pointers(q)) }
     }
 
     #[inline(always)]
-    fn dot_i4<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
-        let count = tiles.len() / TILE_BYTES;
+    fn dot_i4<const R: usize, const M: usize>(
+        self,
+        tiles: [&[u8]; R],
+        q: [&[i8]; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        let count = count(&tiles);
         assert!(count <= GroupSize::G256.inputs() / int4::TILE_K, "at most a group of tiles");
         for q in q {
             let values = (count * int4::TILE_K).next_multiple_of(16);
             assert!(q.len() >= values, "8 activations a tile");
         }
-        // SAFETY: the token proves the instructions; `tiles` holds `count` tiles, at most 32, and
-        // every q 8·count values rounded up to 16.
-        unsafe { DotKernels::dot_i4(self, tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
+        // SAFETY: the token proves the instructions; each of `tiles` holds `count` tiles, at most
+        // 32, and every q 8·count values rounded up to 16.
+        unsafe { self.dots_i4(pointers(tiles), count, pointers(q)) }
     }
 
     #[inline(always)]
@@ -131,11 +201,31 @@ impl<K: DotKernels> Isa for K {
         }
         // SAFETY: the token proves the instructions; every slice holds at least k values, a
         // multiple of 16.
-        unsafe { DotKernels::dot_i8(self, k, w.map(<[i8]>::as_ptr), q.map(<[i8]>::as_ptr)) }
+        unsafe { DotKernels::dot_i8(self, k, pointers(w), pointers(q)) }
     }
 
     #[inline(always)]
     fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
         DotKernels::t5_block_to_t4(self, t5, t4);
     }
+}
+
+/// Whole tiles that each of `tiles` holds.
+#[inline(always)]
+fn count<const R: usize>(tiles: &[&[u8]; R]) -> usize {
+    let len = tiles[0].len();
+    for tiles in tiles {
+        assert!(tiles.len() == len, "row tiles have one length");
+    }
+    len / TILE_BYTES
+}
+
+/// Where each slice starts. A loop, as `map` over an array is not always inlined.
+#[inline(always)]
+fn pointers<T, const N: usize>(slices: [&[T]; N]) -> [*const T; N] {
+    let mut pointers = [core::ptr::null(); N];
+    for (pointer, slice) in pointers.iter_mut().zip(slices) {
+        *pointer = slice.as_ptr();
+    }
+    pointers
 }

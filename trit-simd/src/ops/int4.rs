@@ -7,7 +7,7 @@ use trit_core::layout::TILE_BYTES;
 use trit_core::{Int4Matrix, Scales, TILE_ROWS};
 
 use super::Input;
-use super::packed::{Packed, product as packed_product};
+use super::packed::{CACHE_BYTES, Packed, from, product as packed_product};
 use crate::arch::Isa;
 
 /// `y[m, n] = Σ_g (sx·sw) · (Σ c·q − 8·Σ q) + bias[n]`, as `trit_core::reference::int4`.
@@ -18,11 +18,19 @@ pub(crate) fn product<I: Isa>(isa: I, w: &Int4Matrix<'_>, input: &Input<'_>, y: 
 
 struct I4<'a>(&'a Int4Matrix<'a>);
 
+impl I4<'_> {
+    /// Bytes of a row tile.
+    #[inline(always)]
+    fn row_tile_bytes(&self) -> usize {
+        self.0.k().div_ceil(TILE_K) * TILE_BYTES
+    }
+}
+
 impl Packed for I4<'_> {
     const OFFSET: i32 = ZERO as i32;
-    type Scratch = ();
+    type Scratch<const R: usize> = ();
 
-    fn scratch(&self) {}
+    fn scratch<const R: usize>(&self) {}
 
     #[inline(always)]
     fn k(&self) -> usize {
@@ -35,18 +43,29 @@ impl Packed for I4<'_> {
     }
 
     #[inline(always)]
-    fn dot<I: Isa, const M: usize>(
+    fn tiles_at_once(&self) -> usize {
+        CACHE_BYTES / self.row_tile_bytes()
+    }
+
+    #[inline(always)]
+    fn row_tile(&self, tile: usize) -> &[u8] {
+        let bytes = self.row_tile_bytes();
+        &self.0.codes()[tile * bytes..][..bytes]
+    }
+
+    #[inline(always)]
+    fn dot<I: Isa, const R: usize, const M: usize>(
         &self,
         isa: I,
         (): &mut (),
-        tile: usize,
+        mut tiles: [&[u8]; R],
         inputs: Range<usize>,
         q: [&[i8]; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        let row_tile = self.k().div_ceil(TILE_K);
-        let first = tile * row_tile + inputs.start / TILE_K;
-        let count = (inputs.end - inputs.start).div_ceil(TILE_K);
-        let tiles = &self.0.codes()[first * TILE_BYTES..][..count * TILE_BYTES];
-        isa.dot_i4(tiles, q.map(|q| &q[inputs.start..]))
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        let at = inputs.start / TILE_K * TILE_BYTES..inputs.end.div_ceil(TILE_K) * TILE_BYTES;
+        for tiles in &mut tiles {
+            *tiles = &tiles[at.clone()];
+        }
+        isa.dot_i4(tiles, from(q, inputs.start))
     }
 }

@@ -1,48 +1,82 @@
 //! Int8 weights × int8 activations: the vocabulary head and the convolutions.
 
+use core::ops::Range;
+
 use trit_core::activations::BLOCK;
 use trit_core::{GroupSize, Int8Matrix};
 
 use super::Input;
+use super::packed::CACHE_BYTES;
 use crate::arch::Isa;
 
 /// `y[m, n] = Σ_g (sx·sw) · (Σ w·q) + bias[n]`, as `trit_core::reference::int8`.
+///
+/// Panels of tokens that stay in cache in the outer loop, rows inside it, tokens inside them.
 #[inline(always)]
 pub(crate) fn product<I: Isa>(isa: I, w: &Int8Matrix<'_>, input: &Input<'_>, y: &mut [f32]) {
     isa.vectorize(
         #[inline(always)]
         || {
-            let last = input.first_row + input.rows;
-            let mut row = input.first_row;
-            while row + 4 <= last {
-                tokens::<I, 4>(isa, w, input, row, y);
-                row += 4;
-            }
-            while row < last {
-                tokens::<I, 1>(isa, w, input, row, y);
-                row += 1;
+            let tokens = input.x.tokens();
+            let most = (CACHE_BYTES / input.x.stride()).max(TOKENS) / TOKENS * TOKENS;
+            let mut first = 0;
+            while first < tokens {
+                let panel = first..tokens.min(first + most);
+                first = panel.end;
+                rows(isa, w, input, panel, y);
             }
         },
     );
 }
 
-/// Rows `row .. row + R` of all tokens.
+/// The most tokens side by side.
+const TOKENS: usize = 4;
+
+/// Rows side by side.
+const ROWS: usize = 4;
+
+/// All rows of the tokens `panel`.
+///
+/// For one token, where weights come from memory, four streams of rows lie a quarter of all rows
+/// apart; for several tokens they are neighbours.
+#[inline(always)]
+fn rows<I: Isa>(isa: I, w: &Int8Matrix<'_>, input: &Input<'_>, panel: Range<usize>, y: &mut [f32]) {
+    let steps = input.rows / ROWS;
+    let [step, apart] = if panel.len() == 1 { [1, steps] } else { [ROWS, 1] };
+    for i in 0..steps {
+        let mut rows = [input.first_row + i * step; ROWS];
+        for r in 0..ROWS {
+            rows[r] += r * apart;
+        }
+        tokens(isa, w, input, rows, panel.clone(), y);
+    }
+    for row in input.first_row + ROWS * steps..input.first_row + input.rows {
+        tokens(isa, w, input, [row], panel.clone(), y);
+    }
+}
+
+/// The rows `rows` of the tokens `panel`.
 #[inline(always)]
 fn tokens<I: Isa, const R: usize>(
     isa: I,
     w: &Int8Matrix<'_>,
     input: &Input<'_>,
-    row: usize,
+    rows: [usize; R],
+    panel: Range<usize>,
     y: &mut [f32],
 ) {
-    let tokens = input.x.tokens();
-    let mut m = 0;
-    while m + 2 <= tokens {
-        block::<I, R, 2>(isa, w, input, row, m, y);
+    let mut m = panel.start;
+    // Levels with tiles of 8 tokens have 32 registers.
+    while I::TOKENS == 8 && m + TOKENS <= panel.end {
+        block::<I, R, TOKENS>(isa, w, input, rows, m, y);
+        m += TOKENS;
+    }
+    while m + 2 <= panel.end {
+        block::<I, R, 2>(isa, w, input, rows, m, y);
         m += 2;
     }
-    if m < tokens {
-        block::<I, R, 1>(isa, w, input, row, m, y);
+    if m < panel.end {
+        block::<I, R, 1>(isa, w, input, rows, m, y);
     }
 }
 
@@ -51,7 +85,7 @@ fn block<I: Isa, const R: usize, const M: usize>(
     isa: I,
     w: &Int8Matrix<'_>,
     input: &Input<'_>,
-    row: usize,
+    rows: [usize; R],
     first: usize,
     y: &mut [f32],
 ) {
@@ -63,22 +97,26 @@ fn block<I: Isa, const R: usize, const M: usize>(
     // Both sides are zero from k to the stride, which adds nothing.
     while start < stride {
         let end = stride.min(start + part);
-        let rows: [&[i8]; R] =
-            core::array::from_fn(|r| &w.values()[(row + r) * stride..][start..end]);
-        let q: [&[i8]; M] = core::array::from_fn(|m| &x.token(first + m)[start..end]);
-        let dots = isa.dot_i8(rows, q);
+        let (mut weights, mut q) = ([&[][..]; R], [&[][..]; M]);
+        for r in 0..R {
+            weights[r] = &w.values()[rows[r] * stride..][start..end];
+        }
+        for m in 0..M {
+            q[m] = &x.token(first + m)[start..end];
+        }
+        let dots = isa.dot_i8(weights, q);
         for m in 0..M {
             let sx = x.scales(first + m)[x.group().map_or(0, |group| start / group.inputs())];
             for r in 0..R {
-                acc[m][r] += (sx * w.scales()[row + r]) * dots[m][r] as f32;
+                acc[m][r] += (sx * w.scales()[rows[r]]) * dots[m][r] as f32;
             }
         }
         start = end;
     }
     for m in 0..M {
-        let at = (first + m) * input.rows + row - input.first_row;
+        let y = &mut y[(first + m) * input.rows..][..input.rows];
         for r in 0..R {
-            y[at + r] = acc[m][r] + input.bias(row + r);
+            y[rows[r] - input.first_row] = acc[m][r] + input.bias(rows[r]);
         }
     }
 }

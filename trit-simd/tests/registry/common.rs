@@ -154,7 +154,10 @@ pub(crate) fn shape() -> BoxedStrategy<(usize, usize, usize)> {
         1 => Just(6912),
         1 => Just(8640),
     ];
-    (1usize..70, k, 1usize..20).boxed()
+    // More rows than any level has side by side, and often one token.
+    let rows = prop_oneof![2 => 1usize..70, 1 => 70usize..200];
+    let tokens = prop_oneof![1 => Just(1), 2 => 1usize..20];
+    (rows, k, tokens).boxed()
 }
 
 /// Quantised activations.

@@ -69,8 +69,11 @@ impl Ternary {
     }
 }
 
-/// Part of the rows, starting and ending anywhere.
+/// All rows, or part of them, starting and ending anywhere.
 fn range(random: &mut Random, rows: usize) -> Range<usize> {
+    if random.below(2) == 0 {
+        return 0..rows;
+    }
     let first = random.below(rows);
     first..first + 1 + random.below(rows - first)
 }

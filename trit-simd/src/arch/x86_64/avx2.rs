@@ -24,136 +24,29 @@
 //! are `& 0x0F` and `>> 4, & 0x0F`, and four tiles fit an i16.
 
 use core::arch::x86_64::*;
+use core::ops::Range;
 
+use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
-use trit_core::{TILE_ROWS, int4};
 
-use super::lanes;
+use super::{lanes, packed_dots};
 use crate::arch::DotKernels;
 use crate::cpu::Avx2;
 
-/// Tiles between widenings. A ×4 plane pair is at most 2·12·128 = 3072 (code 3 included), two of
-/// them a tile: 5 tiles reach 30,720 < 2¹⁵. With 4, s4 ≤ 24,576 and s1 + (s4 >> 2) ≤ 12,288.
+/// Rows in half a tile.
+const HALF: usize = TILE_ROWS / 2;
+
+/// Tiles between widenings, of T4 and of I4. A ×4 plane pair is at most 2·12·128 = 3072 (code 3
+/// included), two of them a tile: 4 tiles reach 24,576 < 2¹⁵, and s1 + (s4 >> 2) ≤ 12,288. A pair of
+/// I4 is at most 2·15·128 = 3840, two of them a tile: 4 tiles reach 30,720 < 2¹⁵.
 const TILES_I16: usize = 4;
 const _: () = assert!(TILES_I16 * 2 * (2 * 12 * 128) < 1 << 15);
-
-/// I4 tiles between widenings. A plane's pair is at most 2·15·128 = 3840, two of them a tile: 4 tiles
-/// reach 30,720 < 2¹⁵.
-const I4_TILES_I16: usize = 4;
-const _: () = assert!(I4_TILES_I16 * 2 * (2 * 15 * 128) < 1 << 15);
+const _: () = assert!(TILES_I16 * 2 * (2 * 15 * 128) < 1 << 15);
 
 impl DotKernels for Avx2 {
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn dot_t4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        let ones = _mm256_set1_epi16(1);
-        let low = _mm256_set1_epi8(0x03);
-        let high = _mm256_set1_epi8(0x0C);
-        let mut out = [[0; TILE_ROWS]; M];
-        for half in 0..2 {
-            let mut sums = [_mm256_setzero_si256(); M];
-            let mut start = 0;
-            while start < count {
-                let end = count.min(start + TILES_I16);
-                let mut s1 = [_mm256_setzero_si256(); M];
-                let mut s4 = [_mm256_setzero_si256(); M];
-                for tile in start..end {
-                    // SAFETY: tile < count, so the 32 bytes of this half lie within the tiles.
-                    let bytes = unsafe {
-                        _mm256_loadu_si256(tiles.add(tile * TILE_BYTES + half * 32).cast())
-                    };
-                    let upper = _mm256_srli_epi16::<4>(bytes);
-                    let planes = [
-                        _mm256_and_si256(bytes, low),
-                        _mm256_and_si256(bytes, high),
-                        _mm256_and_si256(upper, low),
-                        _mm256_and_si256(upper, high),
-                    ];
-                    for m in 0..M {
-                        let product = |p: usize| {
-                            // SAFETY: tile < count, so the 4 values at 16·tile + 4p are readable.
-                            let four = unsafe {
-                                q[m].add(tile * 4 * PLANE + p * PLANE)
-                                    .cast::<i32>()
-                                    .read_unaligned()
-                            };
-                            _mm256_maddubs_epi16(planes[p], _mm256_set1_epi32(four))
-                        };
-                        s1[m] = _mm256_add_epi16(s1[m], _mm256_add_epi16(product(0), product(2)));
-                        s4[m] = _mm256_add_epi16(s4[m], _mm256_add_epi16(product(1), product(3)));
-                    }
-                }
-                for m in 0..M {
-                    let joined = _mm256_add_epi16(s1[m], _mm256_srai_epi16::<2>(s4[m]));
-                    sums[m] = _mm256_add_epi32(sums[m], _mm256_madd_epi16(joined, ones));
-                }
-                start = end;
-            }
-            for m in 0..M {
-                // SAFETY: `out[m]` has 16 values; the half's 8 start at 8·half.
-                unsafe { _mm256_storeu_si256(out[m].as_mut_ptr().add(half * 8).cast(), sums[m]) };
-            }
-        }
-        out
-    }
+    const GEMV_TILES: usize = 2;
 
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn dot_i4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        let ones = _mm256_set1_epi16(1);
-        let low = _mm256_set1_epi8(0x0F);
-        let mut out = [[0; TILE_ROWS]; M];
-        for half in 0..2 {
-            let mut sums = [_mm256_setzero_si256(); M];
-            let mut start = 0;
-            while start < count {
-                let end = count.min(start + I4_TILES_I16);
-                let mut pairs = [_mm256_setzero_si256(); M];
-                for tile in start..end {
-                    // SAFETY: tile < count, so the 32 bytes of this half lie within the tiles.
-                    let bytes = unsafe {
-                        _mm256_loadu_si256(tiles.add(tile * TILE_BYTES + half * 32).cast())
-                    };
-                    let planes = [
-                        _mm256_and_si256(bytes, low),
-                        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low),
-                    ];
-                    for m in 0..M {
-                        let product = |p: usize| {
-                            // SAFETY: tile < count, so the 4 values at 8·tile + 4p are readable.
-                            let four = unsafe {
-                                q[m].add(tile * int4::TILE_K + p * PLANE)
-                                    .cast::<i32>()
-                                    .read_unaligned()
-                            };
-                            _mm256_maddubs_epi16(planes[p], _mm256_set1_epi32(four))
-                        };
-                        pairs[m] =
-                            _mm256_add_epi16(pairs[m], _mm256_add_epi16(product(0), product(1)));
-                    }
-                }
-                for m in 0..M {
-                    sums[m] = _mm256_add_epi32(sums[m], _mm256_madd_epi16(pairs[m], ones));
-                }
-                start = end;
-            }
-            for m in 0..M {
-                // SAFETY: `out[m]` has 16 values; the half's 8 start at 8·half.
-                unsafe { _mm256_storeu_si256(out[m].as_mut_ptr().add(half * 8).cast(), sums[m]) };
-            }
-        }
-        out
-    }
+    packed_dots!("avx2");
 
     #[target_feature(enable = "avx2")]
     #[inline]
@@ -166,6 +59,9 @@ impl DotKernels for Avx2 {
         // A pair of products is at most 2·128·128 = 2¹⁵, a lane sums k/16 ≤ 2¹² of them: below 2²⁸.
         let mut sums = [[_mm256_setzero_si256(); R]; M];
         for at in (0..k).step_by(16) {
+            if M == 1 && at % TILE_BYTES == 0 {
+                lanes::prefetch(w, at);
+            }
             // SAFETY: at + 16 ≤ k.
             let load =
                 |p: *const i8| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(p.add(at).cast())) };
@@ -183,4 +79,134 @@ impl DotKernels for Avx2 {
         }
         out
     }
+}
+
+/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens.
+///
+/// # Safety
+/// Each of `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn dot<const P: usize, const R: usize, const M: usize>(
+    tiles: [*const u8; R],
+    count: usize,
+    q: [*const i8; M],
+) -> [[[i32; TILE_ROWS]; M]; R] {
+    let mut out = [[[0; TILE_ROWS]; M]; R];
+    // SAFETY: as the caller's; halves 0 and 1 are a whole tile.
+    unsafe {
+        if M == 1 {
+            halves::<P, R, 2, M>(tiles, count, q, 0, &mut out);
+        } else {
+            halves::<P, R, 1, M>(tiles, count, q, 0, &mut out);
+            halves::<P, R, 1, M>(tiles, count, q, 1, &mut out);
+        }
+    }
+    out
+}
+
+/// The part of [`dot`] that lies in H halves of the row tiles, from half `first` on: for one token
+/// both, which then share broadcasts, for several as many as the registers have sums for.
+///
+/// # Safety
+/// As [`dot`]; `first + H ≤ 2`.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn halves<const P: usize, const R: usize, const H: usize, const M: usize>(
+    tiles: [*const u8; R],
+    count: usize,
+    q: [*const i8; M],
+    first: usize,
+    out: &mut [[[i32; TILE_ROWS]; M]; R],
+) {
+    let ones = _mm256_set1_epi16(1);
+    let mut sums = [[[_mm256_setzero_si256(); M]; H]; R];
+    let mut widen = |pairs: [[[__m256i; M]; H]; R]| {
+        for r in 0..R {
+            for half in 0..H {
+                for m in 0..M {
+                    let wide = _mm256_madd_epi16(pairs[r][half][m], ones);
+                    sums[r][half][m] = _mm256_add_epi32(sums[r][half][m], wide);
+                }
+            }
+        }
+    };
+    let mut start = 0;
+    while start < count {
+        let end = count.min(start + TILES_I16);
+        // For one token a constant number of tiles where it can be, which the compiler unrolls.
+        let sums = if M == 1 && end - start == TILES_I16 {
+            // SAFETY: as the caller's; the range ends at `end`.
+            unsafe { pairs::<P, R, H, M>(tiles, start..start + TILES_I16, q, first) }
+        } else {
+            // SAFETY: as the caller's; `end` is at most `count`.
+            unsafe { pairs::<P, R, H, M>(tiles, start..end, q, first) }
+        };
+        widen(sums);
+        start = end;
+    }
+    for r in 0..R {
+        for half in 0..H {
+            for m in 0..M {
+                let at = (first + half) * HALF;
+                // SAFETY: `out[r][m]` has 16 values; the half's 8 start at 8·(first + half).
+                unsafe {
+                    _mm256_storeu_si256(out[r][m].as_mut_ptr().add(at).cast(), sums[r][half][m]);
+                }
+            }
+        }
+    }
+}
+
+/// The sums of [`halves`] over the tiles `range`, at most [`TILES_I16`] of them, in i16: even and odd
+/// lanes are to be added.
+///
+/// # Safety
+/// As [`halves`]; `range` ends at `count` or before.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn pairs<const P: usize, const R: usize, const H: usize, const M: usize>(
+    tiles: [*const u8; R],
+    range: Range<usize>,
+    q: [*const i8; M],
+    first: usize,
+) -> [[[__m256i; M]; H]; R] {
+    // T4 has planes ×1 and ×4, I4 only ×1.
+    let masks = [_mm256_set1_epi8(if P == 4 { 0x03 } else { 0x0F }), _mm256_set1_epi8(0x0C)];
+    let factor = |p: usize| p % (P / 2);
+    let mut sums = [[[[_mm256_setzero_si256(); 2]; M]; H]; R];
+    for tile in range {
+        if M == 1 {
+            lanes::prefetch(tiles, tile * TILE_BYTES);
+        }
+        for r in 0..R {
+            for half in 0..H {
+                let at = tile * TILE_BYTES + (first + half) * HALF * PLANE;
+                // SAFETY: tile < count, so the 32 bytes of this half lie within the tiles.
+                let bytes = unsafe { _mm256_loadu_si256(tiles[r].add(at).cast()) };
+                let upper = _mm256_srli_epi16::<4>(bytes);
+                for p in 0..P {
+                    let shifted = if p < P / 2 { bytes } else { upper };
+                    let plane = _mm256_and_si256(shifted, masks[factor(p)]);
+                    for m in 0..M {
+                        // SAFETY: tile < count, so the 4 values at 4·(P·tile + p) are readable.
+                        let four = unsafe { lanes::four(q[m], tile * P + p) };
+                        let product = _mm256_maddubs_epi16(plane, _mm256_set1_epi32(four));
+                        let sum = &mut sums[r][half][m][factor(p)];
+                        *sum = _mm256_add_epi16(*sum, product);
+                    }
+                }
+            }
+        }
+    }
+    let mut joined = [[[_mm256_setzero_si256(); M]; H]; R];
+    for r in 0..R {
+        for half in 0..H {
+            for m in 0..M {
+                let [s1, s4] = sums[r][half][m];
+                joined[r][half][m] = _mm256_add_epi16(s1, _mm256_srai_epi16::<2>(s4));
+            }
+        }
+    }
+    joined
 }

@@ -26,7 +26,8 @@ use core::arch::x86_64::*;
 use trit_core::layout::TILE_BYTES;
 use trit_core::{Layout, TILE_ROWS};
 
-use super::avx512_vnni::{dot, dot_i8};
+use super::avx512_vnni::{GEMM_TILES, GEMV_TILES, dot, dot_i8};
+use super::{lanes, packed_dots};
 use crate::arch::DotKernels;
 use crate::cpu::Avx512Vbmi;
 
@@ -50,29 +51,10 @@ const fn table(first: u32) -> [u8; 256] {
 static TABLES: [[u8; 256]; 4] = [table(2), table(4), table(6), table(0)];
 
 impl DotKernels for Avx512Vbmi {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    #[inline]
-    unsafe fn dot_t4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; a T4 tile has 4 planes.
-        unsafe { dot::<{ Layout::T4.planes() }, M>(tiles, count, q) }
-    }
+    const GEMV_TILES: usize = GEMV_TILES;
+    const GEMM_TILES: usize = GEMM_TILES;
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    #[inline]
-    unsafe fn dot_i4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; an I4 tile has 2 planes.
-        unsafe { dot::<2, M>(tiles, count, q) }
-    }
+    packed_dots!("avx512f,avx512bw,avx512vnni");
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
     #[inline]
@@ -88,6 +70,7 @@ impl DotKernels for Avx512Vbmi {
 
     #[inline(always)]
     fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
+        lanes::prefetch(t5.map(core::ptr::from_ref), 0);
         // SAFETY: the token proves the instructions.
         unsafe { t5_block_to_t4(t5, t4) }
     }

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! The ×4 sums are shifted down once at the end; they are multiples of 4, so that is exact. So it is
-//! with the ×16 sums of an I4 tile, whose planes are `& 0x0F` and `& 0xF0`, without a shift.
+//! with an I4 tile: a byte of two codes, `& 0x0F` ×1 and `& 0xF0` ×16. Where many tokens share the
+//! planes they are all brought to ×1 by one more shift, which halves the sums to keep.
 //!
 //! `vpdpbusd` takes its first operand unsigned. An int8 weight with its top bit flipped is w + 128
 //! as u8, −128 included, so `Σ w·q = Σ (w + 128)·q − Σ 128·q`, and the last sum is one more
@@ -25,15 +26,16 @@
 
 use core::arch::x86_64::*;
 
-use trit_core::layout::{PLANE, TILE_BYTES};
-use trit_core::{GroupSize, Layout, TILE_ROWS};
+use trit_core::layout::TILE_BYTES;
+use trit_core::{GroupSize, TILE_ROWS};
 
-use super::lanes;
+use super::{lanes, packed_dots};
 use crate::arch::DotKernels;
 use crate::cpu::Avx512Vnni;
 
-// The ×4 half of the planes of T4: |Σ| ≤ 12·128·2²⁰ / 2 < 2³⁰. The ×16 half of those of I4, a group
-// of 256 inputs at most: |Σ| ≤ 240·128·256 / 2 < 2²².
+// One sum of all planes of T4, ×1: |Σ| ≤ 3·128·2²⁰ < 2²⁹. The ×4 half of them: |Σ| ≤ 12·128·2²⁰ / 2 <
+// 2³⁰. The ×16 half of the planes of I4, a group of 256 inputs at most: |Σ| ≤ 240·128·256 / 2 < 2²².
+const _: () = assert!(3 * 128 * (trit_core::MAX_TERNARY_K as u64) < 1 << 31);
 const _: () = assert!(12 * 128 * (trit_core::MAX_TERNARY_K as u64) / 2 < 1 << 31);
 const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 
@@ -42,29 +44,10 @@ const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 16 + 4) < 1 << 31);
 
 impl DotKernels for Avx512Vnni {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    #[inline]
-    unsafe fn dot_t4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; a T4 tile has 4 planes.
-        unsafe { dot::<{ Layout::T4.planes() }, M>(tiles, count, q) }
-    }
+    const GEMV_TILES: usize = GEMV_TILES;
+    const GEMM_TILES: usize = GEMM_TILES;
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    #[inline]
-    unsafe fn dot_i4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; an I4 tile has 2 planes.
-        unsafe { dot::<2, M>(tiles, count, q) }
-    }
+    packed_dots!("avx512f,avx512bw,avx512vnni");
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
     #[inline]
@@ -79,52 +62,84 @@ impl DotKernels for Avx512Vnni {
     }
 }
 
-/// `Σ c·q` of the 16 rows of tiles with P planes, 4 or 2, and of M tokens.
+/// Row tiles side by side for one token.
+pub(super) const GEMV_TILES: usize = 4;
+
+/// Row tiles side by side for several tokens.
+pub(super) const GEMM_TILES: usize = 2;
+
+/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens.
 ///
-/// As many sums run side by side as hide `vpdpbusd`'s latency: for few tokens one for each plane,
-/// for many one for each token and factor.
+/// As many sums as registers allow run side by side, to hide `vpdpbusd`'s latency: of up to 4 row
+/// tiles and tokens one for each plane, of up to 8 one for each factor, of more only one, and planes
+/// ×1 alone.
 ///
 /// # Safety
-/// `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
+/// Each of `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
-pub(super) unsafe fn dot<const P: usize, const M: usize>(
-    tiles: *const u8,
+pub(super) unsafe fn dot<const P: usize, const R: usize, const M: usize>(
+    tiles: [*const u8; R],
     count: usize,
     q: [*const i8; M],
-) -> [[i32; TILE_ROWS]; M] {
+) -> [[[i32; TILE_ROWS]; M]; R] {
+    let chain = |p: usize| match R * M {
+        ..=4 => p,
+        5..=8 => p % 2,
+        _ => 0,
+    };
     let low = _mm512_set1_epi8(if P == 4 { 0x03 } else { 0x0F });
     let high = _mm512_set1_epi8(if P == 4 { 0x0C } else { 0xF0u8 as i8 });
-    let chain = |p: usize| if M <= 4 { p } else { p % 2 };
-    let mut sums = [[_mm512_setzero_si512(); P]; M];
-    for tile in 0..count {
-        // SAFETY: tile < count, so the 64 bytes lie within the tiles.
-        let bytes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE_BYTES).cast()) };
-        let upper = _mm512_srli_epi16::<4>(bytes);
-        let mut planes = [bytes; P];
-        for (p, plane) in planes.iter_mut().enumerate() {
-            let shifted = if p < 2 { bytes } else { upper };
-            *plane = _mm512_and_si512(shifted, if p % 2 == 0 { low } else { high });
+    let plane = |bytes: __m512i, p: usize| {
+        let shifted = if p < 2 { bytes } else { _mm512_srli_epi16::<4>(bytes) };
+        if p % 2 == 0 {
+            _mm512_and_si512(shifted, low)
+        } else if R * M <= 8 {
+            _mm512_and_si512(shifted, high)
+        } else if P == 4 {
+            _mm512_and_si512(_mm512_srli_epi16::<2>(shifted), low)
+        } else {
+            _mm512_and_si512(_mm512_srli_epi16::<4>(shifted), low)
         }
-        for m in 0..M {
-            for p in 0..P {
+    };
+    let mut sums = [[[_mm512_setzero_si512(); P]; M]; R];
+    for tile in 0..count {
+        if M == 1 {
+            lanes::prefetch(tiles, tile * TILE_BYTES);
+        }
+        let mut bytes = [low; R];
+        for r in 0..R {
+            // SAFETY: tile < count, so the 64 bytes lie within the tiles.
+            bytes[r] = unsafe { _mm512_loadu_si512(tiles[r].add(tile * TILE_BYTES).cast()) };
+        }
+        for p in 0..P {
+            let mut planes = [low; R];
+            for r in 0..R {
+                planes[r] = plane(bytes[r], p);
+            }
+            for m in 0..M {
                 // SAFETY: tile < count, so the 4 values at 4·(P·tile + p) are readable.
-                let four =
-                    unsafe { q[m].add((tile * P + p) * PLANE).cast::<i32>().read_unaligned() };
-                let sum = &mut sums[m][chain(p)];
-                *sum = _mm512_dpbusd_epi32(*sum, planes[p], _mm512_set1_epi32(four));
+                let four = _mm512_set1_epi32(unsafe { lanes::four(q[m], tile * P + p) });
+                for r in 0..R {
+                    let sum = &mut sums[r][m][chain(p)];
+                    *sum = _mm512_dpbusd_epi32(*sum, planes[r], four);
+                }
             }
         }
     }
-    let mut out = [[0; TILE_ROWS]; M];
-    for m in 0..M {
-        let [mut low, mut high] = [_mm512_setzero_si512(); 2];
-        for pair in sums[m].chunks_exact(2) {
-            (low, high) = (_mm512_add_epi32(low, pair[0]), _mm512_add_epi32(high, pair[1]));
+    let mut out = [[[0; TILE_ROWS]; M]; R];
+    for r in 0..R {
+        for m in 0..M {
+            let [mut low, mut high] = [_mm512_setzero_si512(); 2];
+            for pair in sums[r][m].chunks_exact(2) {
+                (low, high) = (_mm512_add_epi32(low, pair[0]), _mm512_add_epi32(high, pair[1]));
+            }
+            let high =
+                if P == 4 { _mm512_srai_epi32::<2>(high) } else { _mm512_srai_epi32::<4>(high) };
+            let sum = _mm512_add_epi32(low, high);
+            // SAFETY: `out[r][m]` has 16 values of 4 bytes.
+            unsafe { _mm512_storeu_si512(out[r][m].as_mut_ptr().cast(), sum) };
         }
-        let high = if P == 4 { _mm512_srai_epi32::<2>(high) } else { _mm512_srai_epi32::<4>(high) };
-        // SAFETY: `out[m]` has 16 values of 4 bytes.
-        unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), _mm512_add_epi32(low, high)) };
     }
     out
 }
@@ -154,6 +169,9 @@ pub(super) unsafe fn dot_i8<const R: usize, const M: usize>(
     };
     let whole = k / 64 * 64;
     for at in (0..whole).step_by(64) {
+        if M == 1 {
+            lanes::prefetch(w, at);
+        }
         // SAFETY: at + 64 ≤ k.
         let load = |p: *const i8| unsafe { _mm512_loadu_si512(p.add(at).cast()) };
         add(w.map(load), q.map(load));

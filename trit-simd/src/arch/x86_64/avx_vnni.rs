@@ -22,7 +22,8 @@
 //! ```
 //!
 //! The ×4 sums are shifted down once at the end; they are multiples of 4, so that is exact. So it is
-//! with an I4 tile: a byte of two codes, `& 0x0F` ×1 and `& 0xF0` ×16.
+//! with an I4 tile: a byte of two codes, `& 0x0F` ×1 and `& 0xF0` ×16. Where many tokens share the
+//! planes they are all brought to ×1 by one more shift, which halves the sums to keep.
 //!
 //! `vpdpbusd` takes its first operand unsigned. An int8 weight with its top bit flipped is w + 128
 //! as u8, −128 included, so `Σ w·q = Σ (w + 128)·q − Σ 128·q`, and the last sum is one more
@@ -31,17 +32,18 @@
 use core::arch::x86_64::*;
 
 use trit_core::layout::{PLANE, TILE_BYTES};
-use trit_core::{GroupSize, Layout, TILE_ROWS};
+use trit_core::{GroupSize, TILE_ROWS};
 
-use super::lanes;
+use super::{lanes, packed_dots};
 use crate::arch::DotKernels;
 use crate::cpu::AvxVnni;
 
 /// Rows in half a tile.
 const HALF: usize = TILE_ROWS / 2;
 
-// The ×4 half of the planes of T4: |Σ| ≤ 12·128·2²⁰ / 2 < 2³⁰. The ×16 half of those of I4, a group
-// of 256 inputs at most: |Σ| ≤ 240·128·256 / 2 < 2²².
+// One sum of all planes of T4, ×1: |Σ| ≤ 3·128·2²⁰ < 2²⁹. The ×4 half of them: |Σ| ≤ 12·128·2²⁰ / 2 <
+// 2³⁰. The ×16 half of the planes of I4, a group of 256 inputs at most: |Σ| ≤ 240·128·256 / 2 < 2²².
+const _: () = assert!(3 * 128 * (trit_core::MAX_TERNARY_K as u64) < 1 << 31);
 const _: () = assert!(12 * 128 * (trit_core::MAX_TERNARY_K as u64) / 2 < 1 << 31);
 const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 
@@ -50,29 +52,9 @@ const _: () = assert!(240 * 128 * GroupSize::G256.inputs() / 2 < 1 << 31);
 const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 8 + 4) < 1 << 31);
 
 impl DotKernels for AvxVnni {
-    #[target_feature(enable = "avxvnni,avx2")]
-    #[inline]
-    unsafe fn dot_t4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; a T4 tile has 4 planes.
-        unsafe { dot::<{ Layout::T4.planes() }, M>(tiles, count, q) }
-    }
+    const GEMV_TILES: usize = 2;
 
-    #[target_feature(enable = "avxvnni,avx2")]
-    #[inline]
-    unsafe fn dot_i4<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; an I4 tile has 2 planes.
-        unsafe { dot::<2, M>(tiles, count, q) }
-    }
+    packed_dots!("avxvnni,avx2");
 
     #[target_feature(enable = "avxvnni,avx2")]
     #[inline]
@@ -96,6 +78,9 @@ impl DotKernels for AvxVnni {
         };
         let whole = k / 32 * 32;
         for at in (0..whole).step_by(32) {
+            if M == 1 && at % TILE_BYTES == 0 {
+                lanes::prefetch(w, at);
+            }
             // SAFETY: at + 32 ≤ k.
             let load = |p: *const i8| unsafe { _mm256_loadu_si256(p.add(at).cast()) };
             add(w.map(load), q.map(load));
@@ -119,91 +104,94 @@ impl DotKernels for AvxVnni {
     }
 }
 
-/// `Σ c·q` of the 16 rows of tiles with P planes, 4 or 2, and of M tokens.
+/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens.
+///
+/// As many sums as registers allow run side by side, to hide `vpdpbusd`'s latency: of one row and
+/// token one for each plane, of two one for each factor, of more only one, and planes ×1 alone.
 ///
 /// # Safety
-/// `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
+/// Each of `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
 #[target_feature(enable = "avxvnni,avx2")]
 #[inline]
-unsafe fn dot<const P: usize, const M: usize>(
-    tiles: *const u8,
+unsafe fn dot<const P: usize, const R: usize, const M: usize>(
+    tiles: [*const u8; R],
     count: usize,
     q: [*const i8; M],
-) -> [[i32; TILE_ROWS]; M] {
-    let mut out = [[0; TILE_ROWS]; M];
-    // SAFETY: as the caller's; halves 0 and 1 are a whole tile.
-    unsafe {
-        if M == 1 {
-            halves::<P, 2, M>(tiles, count, q, 0, &mut out);
-        } else {
-            halves::<P, 1, M>(tiles, count, q, 0, &mut out);
-            halves::<P, 1, M>(tiles, count, q, 1, &mut out);
-        }
-    }
-    out
-}
-
-/// The part of [`dot`] that lies in H halves of the row tile, from half `first` on.
-///
-/// As many sums as registers allow run side by side, to hide `vpdpbusd`'s latency: for one token
-/// both halves with a sum for each plane, else one half with a sum for each token and factor.
-///
-/// # Safety
-/// As [`dot`]; `first + H ≤ 2`.
-#[target_feature(enable = "avxvnni,avx2")]
-#[inline]
-unsafe fn halves<const P: usize, const H: usize, const M: usize>(
-    tiles: *const u8,
-    count: usize,
-    q: [*const i8; M],
-    first: usize,
-    out: &mut [[i32; TILE_ROWS]; M],
-) {
+) -> [[[i32; TILE_ROWS]; M]; R] {
+    let chain = |p: usize| match R * M {
+        1 => p,
+        2 => p % 2,
+        _ => 0,
+    };
     let low = _mm256_set1_epi8(if P == 4 { 0x03 } else { 0x0F });
     let high = _mm256_set1_epi8(if P == 4 { 0x0C } else { 0xF0u8 as i8 });
-    let chain = |p: usize| if M == 1 { p } else { p % 2 };
-    let mut sums = [[[_mm256_setzero_si256(); P]; H]; M];
+    let plane = |bytes: __m256i, p: usize| {
+        let shifted = if p < 2 { bytes } else { _mm256_srli_epi16::<4>(bytes) };
+        if p % 2 == 0 {
+            _mm256_and_si256(shifted, low)
+        } else if R * M <= 2 {
+            _mm256_and_si256(shifted, high)
+        } else if P == 4 {
+            _mm256_and_si256(_mm256_srli_epi16::<2>(shifted), low)
+        } else {
+            _mm256_and_si256(_mm256_srli_epi16::<4>(shifted), low)
+        }
+    };
+    let mut sums = [[[[_mm256_setzero_si256(); P]; M]; 2]; R];
     for tile in 0..count {
-        let mut planes = [[low; P]; H];
-        for (half, planes) in planes.iter_mut().enumerate() {
-            let at = tile * TILE_BYTES + (first + half) * HALF * PLANE;
-            // SAFETY: tile < count, so the 32 bytes of this half lie within the tiles.
-            let bytes = unsafe { _mm256_loadu_si256(tiles.add(at).cast()) };
-            let upper = _mm256_srli_epi16::<4>(bytes);
-            for (p, plane) in planes.iter_mut().enumerate() {
-                let shifted = if p < 2 { bytes } else { upper };
-                *plane = _mm256_and_si256(shifted, if p % 2 == 0 { low } else { high });
+        if M == 1 {
+            lanes::prefetch(tiles, tile * TILE_BYTES);
+        }
+        let mut bytes = [[low; 2]; R];
+        for r in 0..R {
+            for half in 0..2 {
+                let at = tile * TILE_BYTES + half * HALF * PLANE;
+                // SAFETY: tile < count, so the 32 bytes of this half lie within the tiles.
+                bytes[r][half] = unsafe { _mm256_loadu_si256(tiles[r].add(at).cast()) };
             }
         }
-        for m in 0..M {
-            for p in 0..P {
+        for p in 0..P {
+            let mut planes = [[low; 2]; R];
+            for r in 0..R {
+                for half in 0..2 {
+                    planes[r][half] = plane(bytes[r][half], p);
+                }
+            }
+            for m in 0..M {
                 // SAFETY: tile < count, so the 4 values at 4·(P·tile + p) are readable.
-                let four =
-                    unsafe { q[m].add((tile * P + p) * PLANE).cast::<i32>().read_unaligned() };
-                let four = _mm256_set1_epi32(four);
-                for half in 0..H {
-                    let sum = &mut sums[m][half][chain(p)];
-                    *sum = _mm256_dpbusd_avx_epi32(*sum, planes[half][p], four);
+                let four = _mm256_set1_epi32(unsafe { lanes::four(q[m], tile * P + p) });
+                for r in 0..R {
+                    for half in 0..2 {
+                        let sum = &mut sums[r][half][m][chain(p)];
+                        *sum = _mm256_dpbusd_avx_epi32(*sum, planes[r][half], four);
+                    }
                 }
             }
         }
     }
-    for m in 0..M {
-        for half in 0..H {
-            let [mut low, mut high] = [_mm256_setzero_si256(); 2];
-            for pair in sums[m][half].chunks_exact(2) {
-                (low, high) = (_mm256_add_epi32(low, pair[0]), _mm256_add_epi32(high, pair[1]));
-            }
-            let high =
-                if P == 4 { _mm256_srai_epi32::<2>(high) } else { _mm256_srai_epi32::<4>(high) };
-            let at = (first + half) * HALF;
-            // SAFETY: `out[m]` has 16 values; the half's 8 start at 8·(first + half).
-            unsafe {
-                _mm256_storeu_si256(
-                    out[m].as_mut_ptr().add(at).cast(),
-                    _mm256_add_epi32(low, high),
-                );
+    let mut out = [[[0; TILE_ROWS]; M]; R];
+    for r in 0..R {
+        for half in 0..2 {
+            for m in 0..M {
+                let [mut low, mut high] = [_mm256_setzero_si256(); 2];
+                for pair in sums[r][half][m].chunks_exact(2) {
+                    low = _mm256_add_epi32(low, pair[0]);
+                    high = _mm256_add_epi32(high, pair[1]);
+                }
+                let high = if P == 4 {
+                    _mm256_srai_epi32::<2>(high)
+                } else {
+                    _mm256_srai_epi32::<4>(high)
+                };
+                // SAFETY: `out[r][m]` has 16 values; the half's 8 start at 8·half.
+                unsafe {
+                    _mm256_storeu_si256(
+                        out[r][m].as_mut_ptr().add(half * HALF).cast(),
+                        _mm256_add_epi32(low, high),
+                    );
+                }
             }
         }
     }
+    out
 }

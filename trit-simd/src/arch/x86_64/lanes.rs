@@ -1,6 +1,34 @@
-//! Sums across registers, for products whose k lies in lanes.
+//! What the files of this folder share: reading activations, prefetching weights, and sums across
+//! registers for products whose k lies in lanes.
 
 use core::arch::x86_64::*;
+
+use trit_core::layout::PLANE;
+
+/// Bytes that a product with one token, which reads every weight once, asks for ahead of its use.
+/// Measured from memory: 1 to 4 KiB are alike, and less or more is slower.
+const AHEAD: usize = 2048;
+
+/// Asks for what lies [`AHEAD`] of `offset` in each row tile or row of weights. Beyond the end of the
+/// weights, where the address may be anybody's, it does nothing.
+#[inline(always)]
+pub(super) fn prefetch<T, const R: usize>(weights: [*const T; R], offset: usize) {
+    for weights in weights {
+        let ahead = weights.cast::<u8>().wrapping_add(offset + AHEAD);
+        // SAFETY: a prefetch reads nothing and faults on no address; SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
+    }
+}
+
+/// The activations that meet plane `plane`, counted from the first tile's, as the bytes of an i32.
+///
+/// # Safety
+/// `q` points to more than 4·`plane` + 3 values.
+#[inline(always)]
+pub(super) unsafe fn four(q: *const i8, plane: usize) -> i32 {
+    // SAFETY: as the caller's.
+    unsafe { q.add(plane * PLANE).cast::<i32>().read_unaligned() }
+}
 
 /// The sum of the lanes of each of R vectors.
 ///
