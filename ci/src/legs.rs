@@ -14,6 +14,7 @@ const COMPUTING: &[&str] = &[
     "layout",
     "int4",
     "registry",
+    "tune",
     "profiles",
     "coverage",
     "bits",

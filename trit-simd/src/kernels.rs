@@ -12,8 +12,9 @@ use trit_core::{
 use crate::cpu::{Cpu, Level};
 use crate::float::attention::{Shape, scratch_len};
 use crate::ops::Input;
-use crate::registry::{self, Choices};
+use crate::registry::{self, Choices, Table};
 use crate::shapes::{check_least, check_norm, check_tokens, dense};
+use crate::tune::{Operation, Select, Shape as Bucket};
 
 /// The variants of each operation that a CPU gets. Small, `Copy`, and free to share.
 ///
@@ -23,6 +24,8 @@ use crate::shapes::{check_least, check_norm, check_tokens, dense};
 pub struct Kernels {
     cpu: Cpu,
     chosen: Choices,
+    /// Who is asked for the variants of products, and how many threads share their work.
+    select: Option<(&'static dyn Select, usize)>,
 }
 
 impl fmt::Debug for Kernels {
@@ -47,7 +50,7 @@ impl Kernels {
     /// }
     /// ```
     pub fn new(cpu: &Cpu) -> Self {
-        Self { cpu: *cpu, chosen: Choices::new(cpu) }
+        Self { cpu: *cpu, chosen: Choices::new(cpu), select: None }
     }
 
     /// The scalar variants, which run anywhere and give the same bits.
@@ -61,7 +64,8 @@ impl Kernels {
     }
 
     /// The same but for the variant called `name`, which its operation then uses for any number of
-    /// tokens; `None` if this build or CPU lacks it. All variants give the same bits.
+    /// tokens, and without [`selecting`](Self::selecting); `None` if this build or CPU lacks it. All
+    /// variants give the same bits.
     ///
     /// ```
     /// use trit_simd::{Cpu, Kernels, registry};
@@ -75,7 +79,7 @@ impl Kernels {
     /// }
     /// ```
     pub fn with(&self, name: &str) -> Option<Self> {
-        Some(Self { chosen: self.chosen.with(&self.cpu, name)?, ..*self })
+        Some(Self { chosen: self.chosen.with(&self.cpu, name)?, select: None, ..*self })
     }
 
     /// Kernels that between them use every variant that `cpu` has, by level, best first: as many of a
@@ -94,7 +98,7 @@ impl Kernels {
         Level::ALL.into_iter().filter_map(move |level| Some((level, cpu.at(level)?))).flat_map(
             |(level, cpu)| {
                 (0..registry::designs(level)).map(move |index| {
-                    (level, Self { cpu, chosen: Choices::design(&cpu, level, index) })
+                    (level, Self { cpu, chosen: Choices::design(&cpu, level, index), select: None })
                 })
             },
         )
@@ -116,6 +120,48 @@ impl Kernels {
     /// As [`names`](Self::names), for so many tokens.
     pub fn names_for(&self, tokens: usize) -> [&'static str; registry::OPERATIONS] {
         self.chosen.names(tokens)
+    }
+
+    /// The same, but for products `select` says which variant runs, shape by shape, knowing that
+    /// `threads` threads share the work of each.
+    ///
+    /// ```
+    /// use trit_simd::tune::Tuning;
+    /// use trit_simd::{Cpu, Kernels};
+    ///
+    /// // Knows no shape yet, so all run their defaults.
+    /// static TUNING: Tuning<16> = Tuning::new();
+    ///
+    /// let kernels = Kernels::new(&Cpu::detect()).selecting(&TUNING, 1);
+    /// ```
+    pub fn selecting(self, select: &'static dyn Select, threads: usize) -> Self {
+        Self { select: Some((select, threads)), ..self }
+    }
+
+    /// Runs a product by the variant selected for its shape, or by the default.
+    fn product<F: Copy>(
+        &self,
+        operation: Operation,
+        table: &Table<F>,
+        choice: &registry::Choice<F>,
+        rows: usize,
+        input: &Input<'_>,
+        run: impl FnOnce(F),
+    ) {
+        let (tokens, k) = (input.x.tokens(), input.x.k());
+        let default = choice.at(tokens);
+        let started = self.select.and_then(|(select, threads)| {
+            let shape = Bucket::new(operation, rows, k, tokens, threads);
+            Some((select, select.start(shape, default.name)?))
+        });
+        match started {
+            None => run(default.run),
+            Some((select, started)) => {
+                run(table.run_at(started.0.place));
+                let outputs = tokens as u64 * input.rows as u64;
+                select.finish(started, outputs.saturating_mul(k as u64));
+            }
+        }
     }
 
     /// Ternary weights × int8 activations, `y = x · Wᵀ + bias`: a GEMV for one token, else a GEMM.
@@ -162,10 +208,14 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
-        match w.layout() {
-            Layout::T4 => (self.chosen.ternary_t4.at(x.tokens()).run)(&self.cpu, w, &input, y),
-            Layout::T5 => (self.chosen.ternary_t5.at(x.tokens()).run)(&self.cpu, w, &input, y),
-        }
+        let (table, choice) = match w.layout() {
+            Layout::T4 => (&registry::TERNARY_T4, &self.chosen.ternary_t4),
+            Layout::T5 => (&registry::TERNARY_T5, &self.chosen.ternary_t5),
+        };
+        let operation = Operation::ternary(w.layout());
+        self.product(operation, table, choice, w.rows(), &input, |run| {
+            run(&self.cpu, w, &input, y)
+        });
         Ok(())
     }
 
@@ -207,7 +257,10 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
-        (self.chosen.int4.at(x.tokens()).run)(&self.cpu, w, &input, y);
+        let (table, choice) = (&registry::INT4, &self.chosen.int4);
+        self.product(Operation::Int4, table, choice, w.rows(), &input, |run| {
+            run(&self.cpu, w, &input, y);
+        });
         Ok(())
     }
 
@@ -248,7 +301,10 @@ impl Kernels {
         y: &mut [f32],
     ) -> Result<(), MatrixError> {
         let input = Input::new((w.rows(), w.k()), x, bias, rows, y.len())?;
-        (self.chosen.int8.at(x.tokens()).run)(&self.cpu, w, &input, y);
+        let (table, choice) = (&registry::INT8, &self.chosen.int8);
+        self.product(Operation::Int8, table, choice, w.rows(), &input, |run| {
+            run(&self.cpu, w, &input, y);
+        });
         Ok(())
     }
 

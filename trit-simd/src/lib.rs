@@ -59,6 +59,7 @@ mod ops;
 pub mod parallel;
 pub mod registry;
 mod shapes;
+pub mod tune;
 
 pub use cpu::{Cpu, Level, Levels};
 pub use float::attention::scratch_len as attention_scratch_len;

@@ -13,6 +13,7 @@ use crate::cpu::{Cpu, Level, Levels};
 use crate::float::attention::{Shape, attention};
 use crate::float::{dense, elementwise, norm, spectrum};
 use crate::ops::{Input, convert, int4, int8, quantize, ternary};
+use crate::tune::Operation;
 
 /// One variant of an operation.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +59,13 @@ impl<F: Copy> Table<F> {
     fn design(&self, level: Level, index: usize) -> Option<Kernel<F>> {
         let designs = || self.built().filter(|kernel| kernel.level == level);
         designs().nth(index.checked_rem(designs().count())?)
+    }
+
+    /// What the variant at `place` runs; the scalar one where this build has no other.
+    #[inline]
+    pub(crate) fn run_at(&self, place: u8) -> F {
+        let variant = self.variants.get(usize::from(place));
+        variant.and_then(|kernel| kernel.run).unwrap_or(self.scalar.run)
     }
 }
 
@@ -208,6 +216,12 @@ pub fn variants() -> impl Iterator<Item = (&'static str, Level)> {
 /// Name and level of every variant on any architecture, by operation, best first.
 pub fn catalogue() -> impl Iterator<Item = (&'static str, Level)> {
     every().map(|(name, level, _)| (name, level))
+}
+
+/// Name and level of the variant of a product at `place`, and whether this build has it.
+pub(crate) fn variant(product: Operation, place: u8) -> Option<(&'static str, Level, bool)> {
+    // The products come first.
+    TABLES[product as usize].variant(usize::from(place))
 }
 
 fn every() -> impl Iterator<Item = (&'static str, Level, bool)> {
