@@ -354,6 +354,105 @@ const CONVERT: &[Case] = &[
     ),
 ];
 
+const TUNING: &[Case] = &[
+    (
+        "info --tuning missing.tuning",
+        "no such tuning file",
+        "error: missing.tuning: No such file or directory (os error 2)",
+        6,
+    ),
+    (
+        "info --tuning a-folder",
+        "a folder as tuning file",
+        "error: a-folder: is not a regular file",
+        6,
+    ),
+    (
+        "info --tuning empty.trit",
+        "an empty tuning file",
+        "error: empty.trit: not a tuning file: it does not start with `trit tuning`",
+        6,
+    ),
+    (
+        "transcribe --tuning text.trit ok.wav",
+        "text as tuning file",
+        "error: text.trit: not a tuning file: it does not start with `trit tuning`",
+        6,
+    ),
+    (
+        "info --tuning checksum.trit",
+        "a model as tuning file",
+        "error: checksum.trit: not a tuning file: it does not start with `trit tuning`",
+        6,
+    ),
+    (
+        "info --tuning version.tuning",
+        "another version",
+        "error: version.tuning: version 2 of tuning files; this program reads 1",
+        6,
+    ),
+    (
+        "transcribe --tuning device.tuning ok.wav",
+        "another device",
+        "error: device.tuning: made on another device: abacus",
+        6,
+    ),
+    (
+        "bench --tuning truncated.tuning",
+        "a truncated tuning file",
+        "error: truncated.tuning: the file ends early",
+        6,
+    ),
+    (
+        "info --tuning variant.tuning",
+        "a kernel that does not exist",
+        "error: variant.tuning: line 3: no variant `ternary_t4_i8_f32__abacus` here",
+        6,
+    ),
+    (
+        "info --tuning rows.tuning",
+        "a number that is none",
+        "error: rows.tuning: line 3: `many` is no number of rows",
+        6,
+    ),
+    (
+        "info --tuning cost.tuning",
+        "a time that is NaN",
+        "error: cost.tuning: line 3: `NaN` is no cost",
+        6,
+    ),
+    (
+        "info --tuning verdict.tuning",
+        "a winner that is not named",
+        "error: verdict.tuning: line 3: `won` is no verdict",
+        6,
+    ),
+    (
+        "tune --file checksum.trit",
+        "a model as destination",
+        "error: checksum.trit: not a tuning file: it does not start with `trit tuning`; it is left as it is",
+        5,
+    ),
+    (
+        "tune --file a-folder",
+        "a folder as destination of a tuning",
+        "error: a-folder: is not a regular file; it is left as it is",
+        5,
+    ),
+    (
+        "tune --file nowhere/x.tuning",
+        "no such folder for a tuning",
+        "error: nowhere/x.tuning: No such file or directory (os error 2)",
+        5,
+    ),
+    (
+        "tune truncated.trit",
+        "a truncated model to tune for",
+        "error: truncated.trit: the file should have {len} bytes and has {half}",
+        4,
+    ),
+];
+
 const USAGE: &[Case] = &[
     ("transcribe", "no file", "error: the following required arguments were not provided:", 2),
     ("sing ok.wav", "an unknown subcommand", "error: unrecognized subcommand 'sing'", 2),
@@ -405,6 +504,18 @@ const USAGE: &[Case] = &[
         "error: ok.wav and more/ok.wav would both be written to out/ok.txt",
         2,
     ),
+    (
+        "info --tuning x --no-tuning",
+        "a tuning file and none",
+        "error: the argument '--tuning <FILE>' cannot be used with '--no-tuning'",
+        2,
+    ),
+    (
+        "tune --threads 1,many",
+        "a number of threads that is none",
+        "error: invalid value 'many' for '--threads <N,…>': expected a number from 0 to 256",
+        2,
+    ),
 ];
 
 /// Names of all files below `folder`, with their sizes.
@@ -436,6 +547,8 @@ fn check(cases: &[Case]) -> Vec<String> {
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .env_remove("RUST_BACKTRACE")
+            // What was tuned on this machine is not to be found.
+            .env("XDG_CACHE_HOME", folder.path().join("cache"))
             .output()
             .unwrap();
         let errors = String::from_utf8(done.stderr).unwrap();
@@ -488,6 +601,11 @@ fn output() {
 #[test]
 fn conversion() {
     check_documented(CONVERT);
+}
+
+#[test]
+fn tuning() {
+    check_documented(TUNING);
 }
 
 #[test]

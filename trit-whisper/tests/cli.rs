@@ -10,6 +10,8 @@ use tempfile::TempDir;
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trit-whisper"));
     command.stdin(Stdio::null());
+    // What was tuned on this machine is not to be found.
+    command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("nothing"));
     command
 }
 
@@ -192,10 +194,72 @@ fn bench_times_each_part() {
     }
 }
 
+/// The only file in the program's part of a cache folder.
+fn kept(cache: &TempDir) -> PathBuf {
+    let mut files = fs::read_dir(cache.path().join("trit-whisper")).unwrap();
+    let path = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none());
+    path
+}
+
+#[test]
+fn what_tune_finds_is_run_by_and_changes_no_transcript() {
+    let cache = TempDir::new().unwrap();
+    let program = || {
+        let mut command = program();
+        command.env("XDG_CACHE_HOME", cache.path());
+        command
+    };
+    let transcribe = |options: &[&str]| {
+        let json = ["transcribe", "--threads", "1", "--output", "json"];
+        done(program().args(json).args(options).arg(sample(SHORT)))
+    };
+    let untuned = transcribe(&[]);
+    assert!(stderr(&untuned).contains("not tuned"), "{}", stderr(&untuned));
+    assert!(stdout(&done(program().arg("info"))).contains("not tuned"));
+
+    let tuned = done(program().args(["tune", "--threads", "1"]));
+    let path = kept(&cache);
+    for part in ["which runs", "ternary_t4_i8_f32", " shapes in ", &path.display().to_string()] {
+        assert!(stdout(&tuned).contains(part), "{part:?} is not in {}", stdout(&tuned));
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("trit tuning 1\ndevice ") && text.lines().count() > 3, "{text}");
+
+    // It is the same transcript, by the kernels that were chosen.
+    let after = transcribe(&[]);
+    assert_eq!(stdout(&after), stdout(&untuned));
+    assert!(stderr(&after).contains(" tuned: another kernel for "), "{}", stderr(&after));
+    assert!(stderr(&transcribe(&["--no-tuning"])).contains("not tuned"));
+    for command in [&["info"][..], &["bench", "--runs", "1"]] {
+        let told = done(program().args(command));
+        assert!(stdout(&told).contains(&path.display().to_string()), "{}", stdout(&told));
+    }
+    assert!(stdout(&done(program().arg("info"))).contains("which runs"));
+
+    // The same file anywhere else is as good.
+    let copy = cache.path().join("copy");
+    fs::copy(&path, &copy).unwrap();
+    let info = done(program().args(["info", "--tuning"]).arg(&copy));
+    assert!(stdout(&info).contains(&copy.display().to_string()));
+
+    // Damaged, it is warned of and left alone, until it is made anew.
+    fs::write(&path, &text[..text.len() / 2]).unwrap();
+    let damaged = transcribe(&["--quiet"]);
+    let warning = format!("warning: {}: ", path.display());
+    assert!(stderr(&damaged).starts_with(&warning), "{}", stderr(&damaged));
+    assert_eq!(stdout(&damaged), stdout(&untuned));
+    let again = done(program().args(["tune", "--threads", "1"]));
+    assert!(stderr(&again).starts_with(&warning), "{}", stderr(&again));
+    assert_eq!(fs::read_to_string(kept(&cache)).unwrap().lines().count(), text.lines().count());
+}
+
 #[test]
 fn help_shows_examples() {
-    for arguments in [&["--help"][..], &["transcribe", "--help"], &["convert", "--help"]] {
-        let output = done(program().args(arguments));
+    let commands = ["transcribe", "convert", "info", "bench", "tune"];
+    let helps = commands.map(|command| vec![command, "--help"]);
+    for arguments in helps.into_iter().chain([vec!["--help"]]) {
+        let output = done(program().args(&arguments));
         assert!(stdout(&output).contains("Examples:\n  trit-whisper "), "{arguments:?}");
     }
     assert!(stdout(&done(program().arg("--version"))).starts_with("trit-whisper 0."));

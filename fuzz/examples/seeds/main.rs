@@ -60,6 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         write("model", name, &[&[0; 5][..], file].concat())?;
     }
     write("tokens", "table", &checkpoints::tokens(&ternary)?)?;
+    write("tuning", "choices", TUNING)?;
     write("ggml_bin", "dense", &checkpoints::ggml_bin(&ternary, false)?)?;
     write("ggml_bin", "ternary", &checkpoints::ggml_bin(&ternary, true)?)?;
 
@@ -86,6 +87,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+/// The lines of a tuning file after its head, with variants that every CPU has.
+const TUNING: &[u8] = b"ternary_t4_i8_f32__scalar 768 768 64 1 0.25 - - 0 only
+matmul_i8_i8_f32__scalar 51865 768 1 2 0.5 - - 198 unclear
+end 2
+";
 
 /// Cases at the bounds: the longest rows, the largest sums, codes that no packing makes.
 fn kernels() -> [(&'static str, &'static str, Draft); 8] {

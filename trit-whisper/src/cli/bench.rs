@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use trit_simd::parallel::Join;
-use trit_simd::{Cpu, Kernels};
 use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
 
+use super::tuning::{Tuned, TuningOptions};
 use super::{Failure, ModelBytes, machine};
 
 const EXAMPLES: &str = "\
@@ -27,10 +27,21 @@ pub(crate) struct Arguments {
     /// How often each part is timed
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    #[command(flatten)]
+    tuning: TuningOptions,
 }
 
 /// Tokens decoded in one run.
 const TOKENS: usize = 16;
+
+/// A window of something like speech: a chirp with pauses.
+pub(crate) fn chirp(samples: usize) -> Vec<f32> {
+    let sample = |n| {
+        let t = n as f32 / SAMPLE_RATE as f32;
+        (t * (600.0 + 300.0 * t)).sin() * 0.3 * (t * 9.0).sin().max(0.0)
+    };
+    (0..samples).map(sample).collect()
+}
 
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
@@ -42,20 +53,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let model = bytes.model()?;
     let threads = Threads::new(arguments.threads)
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
-    let kernels = Kernels::new(&Cpu::detect());
+    let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
+    let kernels = tuned.kernels;
     let config = *model.config();
     let plan = MemoryPlan::with_threads(&config, threads.threads());
     let mut arena = super::arena(plan.total())?;
     let timed = threads.install(|| -> Result<_, Error> {
         let options = Options::default();
         let mut transcriber = Transcriber::new(&model, kernels, &threads, &mut arena, options)?;
-        // A window of something like speech: a chirp with pauses.
-        let samples: Vec<f32> = (0..config.window())
-            .map(|n| {
-                let t = n as f32 / SAMPLE_RATE as f32;
-                (t * (600.0 + 300.0 * t)).sin() * 0.3 * (t * 9.0).sin().max(0.0)
-            })
-            .collect();
+        let samples = chirp(config.window());
         let (mut encode, mut decode) = (Vec::new(), Vec::new());
         for _ in 0..arguments.runs {
             let start = Instant::now();
@@ -81,6 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
          medians of          {:>9} runs\n\
          arena               {:>9.1} MiB\n\
          peak memory         {:>13}\n\
+         tuning              {}\n\
          kernels\n",
         bytes.name(),
         threads.threads(),
@@ -89,6 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         arguments.runs,
         plan.total() as f64 / (1 << 20) as f64,
         machine::peak_memory(),
+        tuned.file().map_or("none".into(), |(path, _)| path.display().to_string()),
     );
     for name in kernels.names() {
         text += &format!("  {name}\n");

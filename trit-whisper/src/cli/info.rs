@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use trit_core::container::ScaleKind;
-use trit_simd::{Cpu, Kernels};
 use trit_whisper::{MemoryPlan, Model, SAMPLE_RATE};
 
+use super::tuning::{Tuned, TuningOptions, table};
 use super::{Failure, ModelBytes};
 
 const EXAMPLES: &str = "\
@@ -22,12 +22,15 @@ pub(crate) struct Arguments {
     /// Threads to plan memory for; 0 means one for each core
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
     threads: usize,
+    #[command(flatten)]
+    tuning: TuningOptions,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = ModelBytes::open(arguments.model.as_deref())?;
     let model = bytes.model()?;
-    let text = describe(&bytes.name(), &model, arguments.threads);
+    let tuned = Tuned::load(&arguments.tuning, arguments.threads)?;
+    let text = describe(&bytes.name(), &model, arguments.threads) + &kernels(&tuned);
     super::print(&text)
 }
 
@@ -114,10 +117,23 @@ fn describe(name: &str, model: &Model<'_>, threads: usize) -> String {
     ] {
         text += &format!("  {label:24}{part:>14} bytes {:>9.2} MiB\n", mib(part));
     }
+    text
+}
 
-    text += "\nkernels on this CPU\n";
-    for name in Kernels::new(&Cpu::detect()).names() {
-        text += &format!("  {name}\n");
+fn kernels(tuned: &Tuned) -> String {
+    let mut text = format!("\ndevice        {}\n\nkernels on this CPU\n", tuned.device);
+    let (one, many) = (tuned.kernels.names(), tuned.kernels.names_for(usize::MAX));
+    for (one, many) in one.into_iter().zip(many) {
+        text += &format!("  {one}\n");
+        if one != many {
+            text += &format!("  {many} for many tokens\n");
+        }
+    }
+    match tuned.file() {
+        None => text += "\nnot tuned: `trit-whisper tune` finds what is fastest on this device\n",
+        Some((path, tuning)) => {
+            text += &format!("\ntuned by {}\n{}", path.display(), table(tuning));
+        }
     }
     text
 }

@@ -5,6 +5,8 @@ mod convert;
 mod info;
 mod machine;
 mod transcribe;
+mod tune;
+mod tuning;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -31,6 +33,7 @@ Examples:
   trit-whisper transcribe --model small.trit --output srt --output-dir subtitles *.mp3
   trit-whisper convert whisper-small/ small.trit
   trit-whisper info small.trit
+  trit-whisper tune small.trit
 
 Exit codes: 0 done; 2 wrong arguments; 3 audio; 4 model; 5 output; 6 anything else.
 With several files, the others are still done and the code is the highest of all failures.";
@@ -45,6 +48,8 @@ enum Command {
     Info(info::Arguments),
     /// Time each part of the work
     Bench(bench::Arguments),
+    /// Find the fastest kernels for a model on this device and keep them for later runs
+    Tune(tune::Arguments),
 }
 
 /// What went wrong, by the exit code it gives.
@@ -130,6 +135,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

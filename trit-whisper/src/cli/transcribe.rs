@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trit_simd::parallel::Join;
-use trit_simd::{Cpu, Kernels};
 use trit_whisper::new_file::NewFile;
 use trit_whisper::output::{Format, Transcript, render};
 use trit_whisper::threads::Threads;
 use trit_whisper::{Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Transcriber, audio};
 
+use super::tuning::{Tuned, TuningOptions};
 use super::{Failure, ModelBytes, machine, tell};
 
 const EXAMPLES: &str = "\
@@ -54,6 +54,8 @@ pub(crate) struct Arguments {
     /// Print nothing but transcripts and errors
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    tuning: TuningOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -85,10 +87,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let threads = Threads::new(arguments.threads)
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
+    let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
     let mut failures = Vec::new();
     for (file, target) in arguments.files.iter().zip(&targets) {
         let target = target.as_deref();
-        if let Err(failure) = one_file(arguments, &bytes, &model, &threads, options, file, target) {
+        let done = one_file(arguments, &bytes, &model, &threads, &tuned, options, file, target);
+        if let Err(failure) = done {
             if targets.len() > 1 {
                 tell(format_args!("error: {failure}"));
             }
@@ -182,6 +186,7 @@ fn one_file(
     bytes: &ModelBytes,
     model: &Model<'_>,
     threads: &Threads,
+    tuned: &Tuned,
     options: Options,
     file: &Path,
     target: Option<&Path>,
@@ -205,11 +210,10 @@ fn one_file(
         duration: audio.samples.len() as f64 / SAMPLE_RATE as f64,
         ..Transcript::default()
     };
-    let kernels = Kernels::new(&Cpu::detect());
     let plan = MemoryPlan::with_threads(model.config(), threads.threads());
     let mut arena = super::arena(plan.total())?;
     let result = threads.install(|| {
-        let mut transcriber = Transcriber::new(model, kernels, threads, &mut arena, options)?;
+        let mut transcriber = Transcriber::new(model, tuned.kernels, threads, &mut arena, options)?;
         transcriber.transcribe(&audio.samples, &mut |event| match event {
             Event::Language { token } => {
                 transcript.language = model.language_code(token).map(str::to_owned);
@@ -247,7 +251,7 @@ fn one_file(
             summary.tokens,
             threads.threads(),
             machine::peak_memory(),
-            kernels.names()[0],
+            tuned.summary(),
         ));
     }
     Ok(())

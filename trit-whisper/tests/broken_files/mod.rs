@@ -91,6 +91,19 @@ fn wav(rate: u32, samples: &[f32]) -> Vec<u8> {
     file
 }
 
+/// What the program calls this device.
+fn device() -> String {
+    let program = env!("CARGO_BIN_EXE_trit-whisper");
+    let info = Command::new(program).args(["info", "--no-tuning"]).output().unwrap();
+    let info = String::from_utf8(info.stdout).unwrap();
+    info.lines().find_map(|line| line.strip_prefix("device ")).unwrap().trim().to_owned()
+}
+
+/// A tuning file of one line.
+fn tuning(device: &str, line: &str) -> String {
+    format!("trit tuning 1\ndevice {device}\n{line}\nend 1\n")
+}
+
 /// A folder of broken files.
 pub(crate) fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -160,6 +173,18 @@ pub(crate) fn folder() -> TempDir {
     ];
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let device = device();
+    for (name, text) in [
+        ("version.tuning", "trit tuning 2\n".into()),
+        ("device.tuning", "trit tuning 1\ndevice abacus\nend 0\n".into()),
+        ("truncated.tuning", format!("trit tuning 1\ndevice {device}\n")),
+        ("variant.tuning", tuning(&device, "ternary_t4_i8_f32__abacus 16 64 1 1 2 - - 9 only")),
+        ("rows.tuning", tuning(&device, "ternary_t4_i8_f32__scalar many 64 1 1 2 - - 9 only")),
+        ("cost.tuning", tuning(&device, "ternary_t4_i8_f32__scalar 16 64 1 1 NaN - - 9 only")),
+        ("verdict.tuning", tuning(&device, "ternary_t4_i8_f32__scalar 16 64 1 1 2 - - 9 won")),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
     }
     for name in ["a-folder", "out", "out/ok.txt", "more"] {
         fs::create_dir(folder.path().join(name)).unwrap();

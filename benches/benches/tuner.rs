@@ -1,0 +1,96 @@
+//! What the tuner gains on this machine: 20 shapes, each searched and then run by the default and by
+//! the variant chosen, in turns.
+//!
+//! `cargo bench -p trit-benches --bench tuner [-- PART]` takes the shapes whose line contains the part.
+
+use std::env;
+use std::hint::black_box;
+use std::time::Instant;
+
+use trit_benches::{Acts, SHAPES, Weights};
+use trit_core::Layout;
+use trit_simd::tune::{Operation, Shape, SystemClock, Tuner};
+use trit_simd::{Cpu, Kernels};
+
+/// Layout, rows, k and tokens of 20 products.
+fn products() -> Vec<(Layout, usize, usize, usize)> {
+    let each = |layout, tokens| SHAPES.into_iter().map(move |(rows, k)| (layout, rows, k, tokens));
+    let (t4, t5) = (Layout::T4, Layout::T5);
+    let mut products: Vec<_> = each(t4, 1).chain(each(t5, 1)).chain(each(t4, 128)).collect();
+    products.extend([(t4, 768, 768, 8), (t4, 768, 768, 1500)]);
+    products
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Seconds that a measurement takes at least.
+const LEAST: f64 = 200e-6;
+
+/// Medians of a call by each of two kernels, in seconds, from alternating measurements.
+fn compare(kernels: [&Kernels; 2], runs: usize, mut call: impl FnMut(&Kernels)) -> [f64; 2] {
+    let start = Instant::now();
+    call(kernels[0]);
+    let calls = (LEAST / start.elapsed().as_secs_f64()).ceil().clamp(1.0, 1e4) as u32;
+    let mut times = [vec![], vec![]];
+    for run in 0..2 * runs {
+        // 0110 0110 …
+        let which = usize::from(matches!(run % 4, 1 | 2));
+        let start = Instant::now();
+        for _ in 0..calls {
+            call(kernels[which]);
+        }
+        times[which].push(start.elapsed().as_secs_f64() / f64::from(calls));
+    }
+    times.map(|mut times| median(&mut times))
+}
+
+fn main() {
+    // `cargo test` runs it as well, without this argument: then only to see that it works.
+    let is_bench = env::args().any(|argument| argument == "--bench");
+    let part = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let (most, runs) = if is_bench { (usize::MAX, 101) } else { (1, 1) };
+    let (cpu, clock) = (Cpu::detect(), SystemClock::default());
+    let kernels = Kernels::new(&cpu);
+    let mut tuner = Tuner::<32>::new(&cpu);
+    println!(
+        "{:24}{:>6}{:>11}{:>11}{:>7}  {:36}{:36}",
+        "product", "calls", "default", "tuned", "ratio", "default", "runs"
+    );
+    let named = products().into_iter().map(|product| {
+        let (layout, rows, k, tokens) = product;
+        (format!("{layout:?} {rows}x{k} M={tokens}"), product)
+    });
+    for (name, (layout, rows, k, tokens)) in
+        named.filter(|(name, _)| name.contains(&part)).take(most)
+    {
+        let (weights, acts) = (Weights::new(layout, rows, k), Acts::new(tokens, k));
+        let mut y = vec![0.0; tokens * rows];
+        let mut call = |kernels: &Kernels| {
+            let (weights, acts) = (weights.view(), acts.view());
+            let done =
+                kernels.ternary(black_box(&weights), black_box(&acts), None, 0..rows, &mut y);
+            debug_assert_eq!(done, Ok(()));
+        };
+        let shape = Shape::new(Operation::ternary(layout), rows, k, tokens, 1);
+        let choice = loop {
+            tuner.run(&clock, &kernels, shape, &mut call);
+            if let Some(choice) = tuner.choices().find(|choice| choice.shape() == shape) {
+                break choice;
+            }
+        };
+        let tuned = kernels.with(choice.variant()).unwrap_or(kernels);
+        let [default, chosen] = compare([&kernels, &tuned], runs, &mut call);
+        println!(
+            "{name:24}{:>6}{:>8.2} µs{:>8.2} µs{:>7.3}  {:36}{:36}",
+            choice.calls(),
+            default * 1e6,
+            chosen * 1e6,
+            default / chosen,
+            choice.default(),
+            choice.variant(),
+        );
+    }
+}
