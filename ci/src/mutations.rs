@@ -220,7 +220,7 @@ pub const MUTATIONS: &[Mutation] = &[
     generic(
         "dense: token of a block",
         "trit-simd/src/float/dense.rs",
-        ["token(2), token(3)]", "token(2), token(2)]"],
+        ["&input.x[(t + m) * input.stride..]", "&input.x[(t + m / 2) * input.stride..]"],
         ["registry", "float::dense_equals_the_reference"],
     ),
     generic(

@@ -15,7 +15,8 @@ pub fn exp(x: f32) -> f32 {
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
-    let n = (x * core::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * core::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = (x - n * LN2_HIGH) - n * LN2_LOW;
     let mut p = 1.991_471_2e-4;
     p = p * r + 1.394_631e-3;
@@ -24,8 +25,9 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 0.166_666_67;
     p = p * r + 0.5;
     let fraction = 1.0 + (r + (r * r) * p);
-    // n lies in [−126, 127], so 2ⁿ is normal.
-    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    // The low bits of `rounded` hold n, in [−126, 127], so 2ⁿ is normal.
+    let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    let power = f32::from_bits(exponent << 23);
     fraction * power
 }
 
