@@ -28,6 +28,7 @@ pub mod container;
 mod error;
 pub mod f16;
 pub mod foreign;
+pub mod heads;
 pub mod int4;
 pub mod layout;
 mod matrix;
@@ -37,6 +38,7 @@ mod scale;
 
 pub use activations::{QuantizedActs, QuantizedActsMut};
 pub use error::{MatrixError, QuantizeError, check_len};
+pub use heads::{HeadShape, Heads, HeadsMut};
 pub use layout::Layout;
 pub use matrix::{F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, TernaryMatrix};
 pub use scale::{GroupSize, Scales};

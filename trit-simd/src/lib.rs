@@ -63,4 +63,5 @@ pub mod tune;
 
 pub use cpu::{Cpu, Level, Levels};
 pub use float::attention::scratch_len as attention_scratch_len;
+pub use float::heads::scratch_len as attention_u7_scratch_len;
 pub use kernels::Kernels;

@@ -5,13 +5,14 @@
 //! designs of an operation, each the best for some shapes: a design says from how many tokens it is
 //! the default. Names follow `{op}_{weights}_{acts}_{out}__{level}[_{design}]`.
 
+use trit_core::heads::Side;
 use trit_core::reference::{DftTable, FFT_SIZE, LANES};
-use trit_core::{MatrixError, QuantizeError, QuantizedActsMut, TernaryMatrix};
+use trit_core::{Heads, HeadsMut, MatrixError, QuantizeError, QuantizedActsMut, TernaryMatrix};
 
 use crate::arch::Scalar;
 use crate::cpu::{Cpu, Level, Levels};
 use crate::float::attention::{Shape, attention};
-use crate::float::{dense, elementwise, norm, spectrum};
+use crate::float::{dense, elementwise, heads, norm, spectrum};
 use crate::ops::{Input, convert, int4, int8, quantize, ternary};
 use crate::tune::Operation;
 
@@ -205,6 +206,8 @@ operations! {
     add: AddFn = ADD;
     log10: Log10Fn = LOG10;
     attention: AttentionFn = ATTENTION;
+    attention_u7: AttentionU7Fn = ATTENTION_U7;
+    heads: HeadsFn = HEADS;
     mel: MelFn = MEL;
 }
 
@@ -508,6 +511,23 @@ operation! {
     vector ATTENTION: AttentionFn = "attention_f32_f32_f32",
     |isa, shape: &Shape, q: &[f32], keys_t: &[f32], values: &[f32], scratch: &mut [f32],
      out: &mut [f32]| { attention(isa, shape, q, keys_t, values, scratch, out) }
+}
+
+operation! {
+    /// Multi-head attention over keys and values in 7 bits.
+    dot ATTENTION_U7: AttentionU7Fn = "attention_u7_f32_f32",
+    |isa, q: &[f32], keys: &Heads<'_>, values: &Heads<'_>, ctx: usize, scale: f32,
+     scratch: &mut [f32], out: &mut [f32]| -> Result<(), QuantizeError> {
+        heads::attention(isa, q, keys, values, ctx, scale, scratch, out)
+    }
+}
+
+operation! {
+    /// Keys or values to 7 bits.
+    vector HEADS: HeadsFn = "heads_none_f32_u7",
+    |isa, x: &[f32], side: Side, start: usize, out: &mut HeadsMut<'_>| -> Result<(), QuantizeError> {
+        heads::store(isa, x, side, start, out)
+    }
 }
 
 operation! {

@@ -167,8 +167,13 @@ const PROFILES: [Profile; 18] = [
 const MANY: usize = 1000;
 
 /// Operations whose variants have integer products.
-const DOT: [&str; 4] =
-    ["ternary_t4_i8_f32__", "ternary_t5_i8_f32__", "matmul_i4_i8_f32__", "matmul_i8_i8_f32__"];
+const DOT: [&str; 5] = [
+    "ternary_t4_i8_f32__",
+    "ternary_t5_i8_f32__",
+    "matmul_i4_i8_f32__",
+    "matmul_i8_i8_f32__",
+    "attention_u7_f32_f32__",
+];
 
 #[test]
 fn each_cpu_gets_its_kernels() {

@@ -62,6 +62,7 @@ fn layout(weights: &str) -> &'static str {
     match weights {
         "t4" => "T4: 64-byte tiles of 16 rows × 16 inputs",
         "t5" => "T5: 64-byte tiles of 16 rows × 20 inputs",
+        "u7" => "7-bit codes: tiles of 16 positions or columns × 4",
         "i4" => "I4: tiles of 16 rows, scales by group",
         "none" => "–",
         _ => "row-major",
@@ -85,7 +86,7 @@ fn tile(name: &Name<'_>, level: Level) -> Option<(u32, u32)> {
 fn bound(weights: &str) -> Option<usize> {
     match weights {
         "t4" | "t5" => Some(MAX_TERNARY_K),
-        "i8" => Some(MAX_INT8_K),
+        "i8" | "u7" => Some(MAX_INT8_K),
         "i4" => Some(MAX_INT4_K),
         _ => None,
     }

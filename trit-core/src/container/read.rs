@@ -1,5 +1,7 @@
 //! Reading a container in place.
 
+use core::ops::Range;
+
 use super::{
     ALIGNMENT, ContainerError, DType, Form, HEADER_BYTES, Header, MAGIC, MAX_ENTRIES, Name,
     RECORD_BYTES, Record, ScaleKind, VERSION, aligned,
@@ -111,6 +113,17 @@ impl<'a> Container<'a> {
     pub fn get(&self, name: &str) -> Result<Entry<'a>, ContainerError> {
         let index = self.find(name)?;
         self.entry(index).ok_or(ContainerError::Missing(Name::new(name)))
+    }
+
+    /// Where in the file the payloads lie whose names begin with `prefix`, from the first to the last.
+    pub fn span(&self, prefix: &str) -> Range<usize> {
+        let spans = self.entries().filter(|entry| entry.name().starts_with(prefix)).map(|entry| {
+            let (data, scales) = (entry.data(), entry.scale_bytes());
+            let start = entry.record.data_offset as usize;
+            let scales_end = entry.record.scale_offset as usize + scales.len();
+            start..scales_end.max(start + data.len())
+        });
+        spans.reduce(|all, span| all.start..span.end).unwrap_or(0..0)
     }
 
     /// Reads every payload: checksums, finiteness of all scales and

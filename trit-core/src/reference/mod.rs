@@ -19,7 +19,7 @@ mod norm;
 mod quantize;
 mod spectrum;
 
-pub use attention::attention;
+pub use attention::{LEAST_WEIGHT, attention, attention_u7, store_heads};
 pub use dense::{conv1d, dense_f16, dense_f32};
 pub use integer::{int4, int8, ternary};
 pub use norm::{add, gelu, layer_norm, rms_norm, softmax, squared_relu};

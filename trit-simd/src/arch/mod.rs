@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod codes;
 mod scalar;
 mod token;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -13,6 +14,7 @@ mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub(crate) use codes::CodeDot;
 pub(crate) use scalar::Scalar;
 pub(crate) use token::{Token, token};
 

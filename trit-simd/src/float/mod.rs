@@ -4,6 +4,7 @@
 pub(crate) mod attention;
 pub(crate) mod dense;
 pub(crate) mod elementwise;
+pub(crate) mod heads;
 pub(crate) mod norm;
 pub(crate) mod spectrum;
 

@@ -1,5 +1,6 @@
 //! One property per operation, over every variant the CPU has: the same bits as the reference.
 
+mod attention;
 mod common;
 mod float;
 mod integer;

@@ -1,3 +1,4 @@
 //! WebAssembly, 32-bit memory.
 
+mod codes;
 mod simd128;

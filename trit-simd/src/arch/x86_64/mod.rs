@@ -4,6 +4,7 @@ mod avx2;
 mod avx512_vbmi;
 mod avx512_vnni;
 mod avx_vnni;
+mod codes;
 mod lanes;
 
 /// Declares the products of ternary and 4-bit weights of

@@ -1,0 +1,360 @@
+//! Keys and values of attention heads in 7 bits: what a cache holds and attention reads.
+//!
+//! A key or value of one head and position has `width` numbers and one scale, absmax / 63. A number
+//! is stored as the code `round(x / scale) + 64`, in 1 to 127; padding may be any code, 0 to 127.
+//!
+//! A tile is one 64-byte cache line of 16 × 4 codes. Of keys, 16 positions lie in lanes, so that a
+//! query's scores come out side by side; of values, 16 columns do, so that outputs come out so:
+//!
+//! ```text
+//! byte 4·r + j of a tile      r in 0..16, j in 0..4
+//! keys     position 16·t + r, column 4·p + j       tiles ordered by head, then t, then p
+//! values   column 16·t + r, position 4·p + j       tiles ordered by head, then t, then p
+//! ```
+//!
+//! Seven bits and not eight, because then two products with an int8 fit an i16
+//! (2·127·128 = 32,512), which is what the byte products of CPUs without a dot product
+//! instruction hold, and a code is a valid int8 where both operands are signed.
+
+use crate::error::{MatrixError, check_dimension, check_len};
+use crate::{MAX_INT8_K, TILE_ROWS};
+
+/// The code of 0.
+pub const OFFSET: u8 = 64;
+
+/// The largest magnitude of a quantised number.
+pub const MOST: f32 = 63.0;
+
+/// The largest code.
+pub const MAX_CODE: u8 = 127;
+
+/// Positions whose weights are quantised together.
+pub const BLOCK: usize = 64;
+
+/// Columns of a key, or positions of a value, whose codes lie side by side.
+const QUAD: usize = 4;
+
+/// Bytes of a tile.
+pub const TILE: usize = TILE_ROWS * QUAD;
+
+/// Most positions of a cache.
+const MAX_POSITIONS: usize = 1 << 20;
+
+// |Σ c·q| ≤ 127·128·k over a head's columns or a block of positions.
+const _: () = assert!(127 * 128 * (MAX_INT8_K as u64) < 1 << 31);
+
+/// What a cache holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Keys: positions in lanes.
+    Keys,
+    /// Values: columns in lanes.
+    Values,
+}
+
+/// Heads, columns of a head, positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadShape {
+    heads: usize,
+    width: usize,
+    positions: usize,
+}
+
+impl HeadShape {
+    /// A shape of `heads` heads of `width` columns and up to `positions` positions.
+    ///
+    /// # Errors
+    /// A dimension that is 0 or too large: 2¹⁶ for `heads` and `width`, 2²⁰ for `positions`, and
+    /// 2⁴⁰ codes in all.
+    pub const fn new(heads: usize, width: usize, positions: usize) -> Result<Self, MatrixError> {
+        let dimensions = [
+            ("heads", heads, MAX_INT8_K),
+            ("head width", width, MAX_INT8_K),
+            ("positions", positions, MAX_POSITIONS),
+        ];
+        let mut index = 0;
+        while index < dimensions.len() {
+            let (what, found, most) = dimensions[index];
+            if found == 0 || found > most {
+                return Err(MatrixError::Dimension { what, found, most });
+            }
+            index += 1;
+        }
+        let shape = Self { heads, width, positions };
+        match shape.padded_width().checked_mul(heads) {
+            Some(columns) if columns.checked_mul(shape.padded_positions()).is_some() => Ok(shape),
+            _ => Err(MatrixError::Dimension { what: "head width", found: width, most: MAX_INT8_K }),
+        }
+    }
+
+    /// Number of heads.
+    pub const fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// Columns of a head.
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Most positions.
+    pub const fn positions(&self) -> usize {
+        self.positions
+    }
+
+    /// Columns of all heads.
+    pub const fn columns(&self) -> usize {
+        self.heads * self.width
+    }
+
+    /// Columns of a head with padding, a multiple of 16.
+    pub const fn padded_width(&self) -> usize {
+        self.width.next_multiple_of(TILE_ROWS)
+    }
+
+    /// Positions with padding, a multiple of 16.
+    pub const fn padded_positions(&self) -> usize {
+        self.positions.next_multiple_of(TILE_ROWS)
+    }
+
+    /// How many positions `x` values `[positions, columns]` fill from `start` on.
+    ///
+    /// # Errors
+    /// No whole number of positions, or more than there are.
+    pub fn check_rows(&self, x: usize, start: usize) -> Result<usize, MatrixError> {
+        check_len("values beyond whole positions", x % self.columns(), 0)?;
+        let rows = x / self.columns();
+        let end = start.saturating_add(rows);
+        if end > self.positions {
+            check_dimension("position", end, self.positions)?;
+        }
+        Ok(rows)
+    }
+
+    /// Codes of all heads, for keys and for values alike.
+    pub const fn codes_len(&self) -> usize {
+        self.heads * self.padded_width() * self.padded_positions()
+    }
+
+    /// Scales of all heads, for keys and for values alike.
+    pub const fn scales_len(&self) -> usize {
+        self.heads * self.padded_positions()
+    }
+
+    /// Where the code of a key's column is.
+    #[inline(always)]
+    pub const fn key_at(&self, head: usize, position: usize, column: usize) -> usize {
+        let (tile, lane) = (position / TILE_ROWS, position % TILE_ROWS);
+        let row = head * self.padded_positions() + tile * TILE_ROWS;
+        row * self.padded_width() + at(column, lane)
+    }
+
+    /// Where the code of a value's column is.
+    #[inline(always)]
+    pub const fn value_at(&self, head: usize, position: usize, column: usize) -> usize {
+        let (tile, lane) = (column / TILE_ROWS, column % TILE_ROWS);
+        let row = head * self.padded_width() + tile * TILE_ROWS;
+        row * self.padded_positions() + at(position, lane)
+    }
+
+    /// Where the scale of a key or value is.
+    #[inline(always)]
+    pub const fn scale_at(&self, head: usize, position: usize) -> usize {
+        head * self.padded_positions() + position
+    }
+}
+
+/// Byte of the element at `inner` in lane `lane` of a row of tiles.
+#[inline(always)]
+const fn at(inner: usize, lane: usize) -> usize {
+    inner / QUAD * TILE + lane * QUAD + inner % QUAD
+}
+
+/// Keys or values of all heads, to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Heads<'a> {
+    shape: HeadShape,
+    codes: &'a [u8],
+    scales: &'a [f32],
+}
+
+impl<'a> Heads<'a> {
+    /// The shape.
+    pub const fn shape(&self) -> HeadShape {
+        self.shape
+    }
+
+    /// All codes, 0 to 127.
+    pub const fn codes(&self) -> &'a [u8] {
+        self.codes
+    }
+
+    /// Scales `[heads, padded positions]`.
+    pub const fn scales(&self) -> &'a [f32] {
+        self.scales
+    }
+}
+
+/// Keys or values of all heads, to write.
+#[derive(Debug)]
+pub struct HeadsMut<'a> {
+    shape: HeadShape,
+    codes: &'a mut [u8],
+    scales: &'a mut [f32],
+}
+
+impl<'a> HeadsMut<'a> {
+    /// A view of [`codes_len`](HeadShape::codes_len) codes and
+    /// [`scales_len`](HeadShape::scales_len) scales. What they hold is kept; zeros will do.
+    ///
+    /// # Errors
+    /// A buffer of the wrong length, or a code above 127.
+    pub fn new(
+        shape: HeadShape,
+        codes: &'a mut [u8],
+        scales: &'a mut [f32],
+    ) -> Result<Self, MatrixError> {
+        check_len("head codes", codes.len(), shape.codes_len())?;
+        check_len("head scales", scales.len(), shape.scales_len())?;
+        let largest = codes.iter().fold(0, |most, &code| if code > most { code } else { most });
+        if largest > MAX_CODE {
+            check_dimension("head code", largest.into(), MAX_CODE.into())?;
+        }
+        Ok(Self { shape, codes, scales })
+    }
+
+    /// The shape.
+    pub const fn shape(&self) -> HeadShape {
+        self.shape
+    }
+
+    /// The same, to read.
+    pub fn as_ref(&self) -> Heads<'_> {
+        Heads { shape: self.shape, codes: self.codes, scales: self.scales }
+    }
+
+    /// Sets the scale of a key or value.
+    ///
+    /// # Panics
+    /// If `head` or `position` is out of range.
+    #[inline(always)]
+    pub fn set_scale(&mut self, head: usize, position: usize, scale: f32) {
+        self.scales[self.shape.scale_at(head, position)] = scale;
+    }
+
+    /// Stores one quantised number, in −63 to 63.
+    ///
+    /// # Panics
+    /// If `head`, `position` or `column` is out of range.
+    pub fn set(&mut self, side: Side, head: usize, position: usize, column: usize, number: i8) {
+        let at = match side {
+            Side::Keys => self.shape.key_at(head, position, column),
+            Side::Values => self.shape.value_at(head, position, column),
+        };
+        self.codes[at] = encode(number);
+    }
+
+    /// Stores up to 16 quantised numbers of a key or value of one head, each in −63 to 63, from
+    /// `column`, a multiple of 16, on.
+    ///
+    /// # Panics
+    /// If something is out of range.
+    #[inline(always)]
+    pub fn set_lanes(
+        &mut self,
+        side: Side,
+        head: usize,
+        position: usize,
+        column: usize,
+        numbers: &[i8],
+    ) {
+        assert!(numbers.len() <= TILE_ROWS && column.is_multiple_of(TILE_ROWS));
+        match side {
+            Side::Keys => {
+                let tiles =
+                    self.codes[self.shape.key_at(head, position, column)..].chunks_mut(TILE);
+                for (tile, quad) in tiles.zip(numbers.chunks(QUAD)) {
+                    for (code, &number) in tile.iter_mut().zip(quad) {
+                        *code = encode(number);
+                    }
+                }
+            }
+            Side::Values => {
+                let first = self.shape.value_at(head, position, column);
+                let codes = self.codes[first..].iter_mut().step_by(QUAD);
+                for (code, &number) in codes.zip(numbers) {
+                    *code = encode(number);
+                }
+            }
+        }
+    }
+}
+
+/// The code of a number in −63 to 63, and some code of any other.
+#[inline(always)]
+fn encode(value: i8) -> u8 {
+    (value as u8).wrapping_add(OFFSET) & MAX_CODE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_place_of_its_own() {
+        let shape = HeadShape::new(3, 21, 37).unwrap();
+        for place in [HeadShape::key_at, HeadShape::value_at] {
+            let mut taken = vec![false; shape.codes_len()];
+            for head in 0..3 {
+                for position in 0..shape.padded_positions() {
+                    for column in 0..shape.padded_width() {
+                        let at = place(&shape, head, position, column);
+                        assert!(!core::mem::replace(&mut taken[at], true));
+                    }
+                }
+            }
+            assert!(taken.into_iter().all(|taken| taken));
+        }
+    }
+
+    #[test]
+    fn numbers_are_stored_where_the_shape_says() {
+        let shape = HeadShape::new(2, 18, 20).unwrap();
+        let mut row = [0i8; 18];
+        for (column, number) in row.iter_mut().enumerate() {
+            *number = column as i8 * 7 - 63;
+        }
+        let (mut codes, mut scales) = (vec![0; shape.codes_len()], vec![0.0; shape.scales_len()]);
+        let mut keys = HeadsMut::new(shape, &mut codes, &mut scales).unwrap();
+        keys.set_lanes(Side::Keys, 1, 17, 0, &row[..16]);
+        keys.set_lanes(Side::Keys, 1, 17, 16, &row[16..]);
+        keys.set_scale(1, 17, 0.5);
+        for (column, &number) in row.iter().enumerate() {
+            let code = keys.as_ref().codes()[shape.key_at(1, 17, column)];
+            assert_eq!(i32::from(code) - i32::from(OFFSET), i32::from(number));
+        }
+        assert_eq!(keys.as_ref().scales()[shape.scale_at(1, 17)], 0.5);
+        let (mut codes, mut scales) = (vec![0; shape.codes_len()], vec![0.0; shape.scales_len()]);
+        let mut values = HeadsMut::new(shape, &mut codes, &mut scales).unwrap();
+        for (column, &number) in row.iter().enumerate() {
+            values.set(Side::Values, 1, 17, column, number);
+        }
+        for (column, &number) in row.iter().enumerate() {
+            let code = values.as_ref().codes()[shape.value_at(1, 17, column)];
+            assert_eq!(i32::from(code) - i32::from(OFFSET), i32::from(number));
+        }
+    }
+
+    #[test]
+    fn misfits_are_errors() {
+        assert!(HeadShape::new(0, 1, 1).is_err() && HeadShape::new(1, 1, (1 << 20) + 1).is_err());
+        let shape = HeadShape::new(1, 4, 4).unwrap();
+        let mut codes = vec![0; shape.codes_len()];
+        assert!(HeadsMut::new(shape, &mut codes[1..], &mut [0.0; 16]).is_err());
+        assert!(HeadsMut::new(shape, &mut codes, &mut [0.0; 15]).is_err());
+        codes[9] = 128;
+        assert!(HeadsMut::new(shape, &mut codes, &mut [0.0; 16]).is_err());
+    }
+}

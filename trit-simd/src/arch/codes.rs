@@ -1,0 +1,68 @@
+//! Products of 7-bit codes, 16 rows in lanes, and int8: attention's scores and weighted sums.
+
+use trit_core::TILE_ROWS;
+use trit_core::heads::{MAX_CODE, TILE};
+use trit_core::layout::PLANE;
+
+use super::{Scalar, Token};
+
+/// Tiles in a step: 16 activations, a register of the narrowest vectors.
+pub(super) const STEP: usize = 4;
+
+// Two products fit an i16, which byte products without a dot product instruction sum first.
+const _: () = assert!(2 * MAX_CODE as i32 * 128 < 1 << 15);
+
+/// An instruction set's products of 7-bit codes.
+pub(crate) trait CodeDot: Token {
+    /// `Σ c·q` of the 16 rows of `tiles`, a multiple of 4 tiles of 16 rows × 4 inputs, with the same
+    /// inputs of M tokens; each `q` has 4 values a tile.
+    ///
+    /// Exact for every code 0 to 127 and every int8, for up to 2¹⁶ inputs.
+    fn dot_u7<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M];
+}
+
+/// As [`CodeDot`], over pointers, as an instruction set's file gives it.
+pub(crate) trait CodeKernels: Token {
+    /// As [`CodeDot::dot_u7`].
+    ///
+    /// # Safety
+    /// `tiles` points to `count` tiles of 64 bytes, a multiple of 4, and each `q` to 4·`count`
+    /// values.
+    unsafe fn dot_u7<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M];
+}
+
+impl<K: CodeKernels> CodeDot for K {
+    #[inline(always)]
+    fn dot_u7<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
+        let count = tiles.len() / TILE / STEP * STEP;
+        for q in q {
+            assert!(q.len() >= count * PLANE, "4 values a tile");
+        }
+        // SAFETY: the token proves the instructions; `tiles` holds `count` tiles, a multiple of 4,
+        // and every q 4·count values.
+        unsafe { CodeKernels::dot_u7(self, tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
+    }
+}
+
+impl CodeDot for Scalar {
+    #[inline(always)]
+    fn dot_u7<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
+        let mut sums = [[0; TILE_ROWS]; M];
+        for (sums, q) in sums.iter_mut().zip(q) {
+            for (tile, q) in tiles.chunks_exact(TILE).zip(q.chunks_exact(PLANE)) {
+                for (sum, codes) in sums.iter_mut().zip(tile.chunks_exact(PLANE)) {
+                    for (&code, &q) in codes.iter().zip(q) {
+                        // |Σ| ≤ 127·128·2¹⁶ < 2³¹.
+                        *sum += i32::from(code) * i32::from(q);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
