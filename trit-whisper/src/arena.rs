@@ -1,6 +1,8 @@
 //! Carves buffers out of one block of memory.
 
 use bytemuck::Pod;
+use trit_core::heads::MAX_CODE;
+use trit_core::{HeadShape, HeadsMut};
 
 /// Every buffer starts at a multiple of this.
 pub(crate) const ALIGNMENT: usize = 64;
@@ -36,5 +38,15 @@ impl<'a> Arena<'a> {
         let (taken, rest) = core::mem::take(&mut self.rest).split_at_mut(bytes);
         self.rest = rest;
         bytemuck::try_cast_slice_mut(&mut taken[..count * size_of::<T>()]).ok()
+    }
+
+    /// The next keys or values, of this shape; `None` when there is too little left.
+    pub(crate) fn heads(&mut self, shape: HeadShape) -> Option<HeadsMut<'a>> {
+        let codes = self.take(shape.codes_len())?;
+        // Memory that another use has left may hold anything.
+        if codes.iter().any(|&code| code > MAX_CODE) {
+            codes.fill(0);
+        }
+        HeadsMut::new(shape, codes, self.take(shape.scales_len())?).ok()
     }
 }

@@ -1,6 +1,7 @@
 //! A model's configuration: the entry `whisper.config`, 32 little-endian u32.
 
 use bytemuck::{Pod, Zeroable};
+use trit_core::HeadShape;
 
 use crate::error::ModelError;
 
@@ -183,6 +184,27 @@ impl Config {
     /// Encoder positions.
     pub const fn audio_ctx(&self) -> usize {
         self.n_audio_ctx as usize
+    }
+
+    /// The keys, or values, of one encoder block.
+    pub(crate) fn encoder_heads(&self) -> Option<HeadShape> {
+        Self::heads(self.n_audio_head, self.n_audio_state, self.n_audio_ctx)
+    }
+
+    /// The keys, or values, of the audio for one decoder block.
+    pub(crate) fn cross_heads(&self) -> Option<HeadShape> {
+        Self::heads(self.n_text_head, self.n_text_state, self.n_audio_ctx)
+    }
+
+    /// The keys, or values, of the tokens for one decoder block.
+    pub(crate) fn text_heads(&self) -> Option<HeadShape> {
+        Self::heads(self.n_text_head, self.n_text_state, self.n_text_ctx)
+    }
+
+    /// A shape; there is one for every configuration that [`parse`](Self::parse) accepts.
+    fn heads(heads: u32, state: u32, positions: u32) -> Option<HeadShape> {
+        let width = state.checked_div(heads)?;
+        HeadShape::new(heads as usize, width as usize, positions as usize).ok()
     }
 
     /// Mel frames of a window.

@@ -1,24 +1,20 @@
 //! The decoder: one token at a time, with caches of keys and values.
 
 use heapless::Vec;
+use trit_core::heads::Side;
+use trit_core::{HeadShape, HeadsMut};
 
 use crate::arena::Arena;
 use crate::config::Config;
-use crate::encoder::{CHUNK, Mlp, Projections, Scratch, attend, mlp, norm, project, transpose};
+use crate::encoder::{CHUNK, Mlp, Projections, Scratch, attend, mlp, norm, project};
 use crate::error::Error;
 use crate::linear::{Acts, Compute, Layer, any_integer, linear};
 use crate::model::Model;
 
-/// Keys, transposed `[d, positions]`, and values `[positions, d]` of one block.
+/// Keys and values of one block.
 struct Cache<'a> {
-    keys_t: &'a mut [f32],
-    values: &'a mut [f32],
-}
-
-impl<'a> Cache<'a> {
-    fn new(positions: usize, d: usize, arena: &mut Arena<'a>) -> Option<Self> {
-        Some(Self { keys_t: arena.take(positions * d)?, values: arena.take(positions * d)? })
-    }
+    keys: HeadsMut<'a>,
+    values: HeadsMut<'a>,
 }
 
 type Caches<'a> = Vec<Cache<'a>, { Config::MAX_LAYERS }>;
@@ -34,15 +30,15 @@ pub(crate) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(config: &Config, arena: &mut Arena<'a>) -> Option<Self> {
-        let d = config.state();
-        let mut caches = |positions| {
+        let mut caches = |shape: HeadShape| {
             let mut caches = Caches::new();
             for _ in 0..config.n_text_layer {
-                caches.push(Cache::new(positions, d, arena)?).ok()?;
+                let (keys, values) = (arena.heads(shape)?, arena.heads(shape)?);
+                caches.push(Cache { keys, values }).ok()?;
             }
             Some(caches)
         };
-        let (cross, own) = (caches(config.audio_ctx())?, caches(config.text_ctx())?);
+        let (cross, own) = (caches(config.cross_heads()?)?, caches(config.text_heads()?)?);
         Some(Self { cross, own, position: 0, logits: arena.take(config.vocab())? })
     }
 
@@ -59,22 +55,20 @@ impl<'a> Decoder<'a> {
         audio: &[f32],
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
-        let config = model.config();
-        let (d, ctx) = (config.state(), config.audio_ctx());
+        let d = model.config().state();
         self.position = 0;
-        for (block, cache) in model.decoder.iter().zip(&mut self.cross) {
+        for (block, Cache { keys, values }) in model.decoder.iter().zip(&mut self.cross) {
             let Some((_, attn)) = &block.cross else { continue };
             let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
             let integer = any_integer(&[key, value]);
-            for (chunk, (audio, values)) in
-                audio.chunks(CHUNK * d).zip(cache.values.chunks_mut(CHUNK * d)).enumerate()
-            {
+            for (chunk, audio) in audio.chunks(CHUNK * d).enumerate() {
                 let tokens = audio.len() / d;
                 let acts = Acts::new(compute, audio, d, tokens, d, integer, &mut scratch.quant)?;
-                let keys = &mut scratch.mixed[..audio.len()];
-                linear(compute, &key, &acts, keys)?;
-                transpose(keys, d, chunk * CHUNK, ctx, cache.keys_t);
-                linear(compute, &value, &acts, values)?;
+                let projected = &mut scratch.mixed[..audio.len()];
+                linear(compute, &key, &acts, projected)?;
+                compute.kernels.store_heads(projected, Side::Keys, chunk * CHUNK, keys)?;
+                linear(compute, &value, &acts, projected)?;
+                compute.kernels.store_heads(projected, Side::Values, chunk * CHUNK, values)?;
             }
         }
         Ok(())
@@ -101,8 +95,7 @@ impl<'a> Decoder<'a> {
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
         let config = model.config();
-        let (d, heads) = (config.state(), config.n_text_head as usize);
-        let (text_ctx, audio_ctx) = (config.text_ctx(), config.audio_ctx());
+        let (d, audio_ctx) = (config.state(), config.audio_ctx());
         let position = self.position;
         // The residual stream takes the second row of `normed`, which chunks of one token leave
         // free.
@@ -118,17 +111,16 @@ impl<'a> Decoder<'a> {
             norm(compute, model, block.attn_ln, x, normed)?;
             let integer = any_integer(&[attn.query, attn.key, attn.value]);
             let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-            let key = &mut scratch.mixed[..d];
-            linear(compute, &attn.key, &acts, key)?;
-            transpose(key, d, position, text_ctx, own.keys_t);
-            let value = &mut own.values[position * d..][..d];
-            linear(compute, &attn.value, &acts, value)?;
+            let projected = &mut scratch.mixed[..d];
+            linear(compute, &attn.key, &acts, projected)?;
+            compute.kernels.store_heads(projected, Side::Keys, position, &mut own.keys)?;
+            linear(compute, &attn.value, &acts, projected)?;
+            compute.kernels.store_heads(projected, Side::Values, position, &mut own.values)?;
             let query = &mut scratch.wide[..d];
             linear(compute, &attn.query, &acts, query)?;
             let mixed = &mut scratch.mixed[..d];
-            let seen = position + 1;
-            let (keys, values) = (&*own.keys_t, &*own.values);
-            attend(compute, query, keys, text_ctx, values, heads, d, seen, scratch.scores, mixed)?;
+            let (keys, values) = (own.keys.as_ref(), own.values.as_ref());
+            attend(compute, query, &keys, &values, position + 1, scratch.scores, mixed)?;
             project(compute, &attn.out, mixed, d, &mut scratch.quant, normed, x)?;
 
             if let Some((cross_ln, attn)) = &block.cross {
@@ -139,19 +131,8 @@ impl<'a> Decoder<'a> {
                 let queries = &mut scratch.wide[..d];
                 linear(compute, &query, &acts, queries)?;
                 let mixed = &mut scratch.mixed[..d];
-                let (keys, values) = (&*cross.keys_t, &*cross.values);
-                attend(
-                    compute,
-                    queries,
-                    keys,
-                    audio_ctx,
-                    values,
-                    heads,
-                    d,
-                    audio_ctx,
-                    scratch.scores,
-                    mixed,
-                )?;
+                let (keys, values) = (cross.keys.as_ref(), cross.values.as_ref());
+                attend(compute, queries, &keys, &values, audio_ctx, scratch.scores, mixed)?;
                 project(compute, &out, mixed, d, &mut scratch.quant, normed, x)?;
             }
 

@@ -1,15 +1,17 @@
 //! The encoder: two convolutions, positions, transformer blocks, a norm.
 //!
 //! Tokens (positions) pass in chunks, so that wide intermediate values stay small; only the
-//! residual stream and one block's keys and values span the window.
+//! residual stream and one block's keys and values, in 7 bits, span the window.
 
-use trit_simd::attention_scratch_len;
+use trit_core::heads::Side;
+use trit_core::{Heads, HeadsMut};
 
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::Error;
 use crate::linear::{Acts, Compute, Layer, QuantBuffers, any_integer, linear, split};
 use crate::model::{Attention, Block, Linear, Model, Norm};
+use crate::plan::attention_len;
 
 /// Tokens that pass at once.
 pub(crate) const CHUNK: usize = 64;
@@ -33,13 +35,12 @@ pub(crate) struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     pub(crate) fn new(config: &Config, threads: usize, arena: &mut Arena<'a>) -> Option<Self> {
         let d = config.state();
-        let ctx = config.audio_ctx().max(config.text_ctx());
         let widest = (4 * d).max(3 * config.n_mels as usize);
         Some(Self {
             normed: arena.take(CHUNK * d)?,
             mixed: arena.take(CHUNK * d)?,
             wide: arena.take(CHUNK * 4 * d)?,
-            scores: arena.take(threads.max(1) * attention_scratch_len(ctx))?,
+            scores: arena.take(threads.max(1) * attention_len(config))?,
             quant: QuantBuffers::take(arena, CHUNK, widest)?,
         })
     }
@@ -49,17 +50,19 @@ impl<'a> Scratch<'a> {
 pub(crate) struct Encoder<'a> {
     /// Residual stream `[ctx, d]`, and the result.
     x: &'a mut [f32],
-    /// The first convolution's output with a frame of zeros on each side, `[2·ctx + 2, d]`; then
-    /// one block's keys, transposed `[d, ctx]`, and values `[ctx, d]`.
-    shared: &'a mut [f32],
+    /// One block's keys.
+    keys: HeadsMut<'a>,
+    /// One block's values.
+    values: HeadsMut<'a>,
 }
 
 impl<'a> Encoder<'a> {
     pub(crate) fn new(config: &Config, arena: &mut Arena<'a>) -> Option<Self> {
-        let d = config.state();
+        let heads = config.encoder_heads()?;
         Some(Self {
-            x: arena.take(config.audio_ctx() * d)?,
-            shared: arena.take((config.frames() + 2) * d)?,
+            x: arena.take(config.audio_ctx() * config.state())?,
+            keys: arena.heads(heads)?,
+            values: arena.heads(heads)?,
         })
     }
 
@@ -76,17 +79,10 @@ impl<'a> Encoder<'a> {
         mel: &[f32],
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
-        let config = model.config();
-        let (d, mels) = (config.state(), config.n_mels as usize);
-        let (ctx, frames) = (config.audio_ctx(), config.frames());
-
-        // A patch of 3 frames is contiguous, so a convolution is a linear layer over rows that
-        // overlap.
-        self.shared[..d].fill(0.0);
-        self.shared[(frames + 1) * d..].fill(0.0);
-        let inner = &mut self.shared[d..(frames + 1) * d];
-        convolve(compute, model, model.conv1, mel, mels, mels, d, inner, scratch)?;
-        convolve(compute, model, model.conv2, self.shared, 2 * d, d, d, self.x, scratch)?;
+        let d = model.config().state();
+        for (chunk, x) in self.x.chunks_mut(CHUNK * d).enumerate() {
+            convolutions(compute, model, mel, chunk, x, scratch)?;
+        }
 
         let positions = model.audio_positions()?;
         let row = &mut scratch.normed[..d];
@@ -95,10 +91,8 @@ impl<'a> Encoder<'a> {
             compute.kernels.add(x, row)?;
         }
 
-        let (keys, rest) = self.shared.split_at_mut(ctx * d);
-        let values = &mut rest[..ctx * d];
         for block in &model.encoder {
-            self_attention(compute, model, block, self.x, keys, values, scratch)?;
+            self.attention(compute, model, block, scratch)?;
             let layers = Mlp::new(model, block)?;
             for x in self.x.chunks_mut(CHUNK * d) {
                 let Scratch { normed, wide, quant, .. } = scratch;
@@ -113,10 +107,76 @@ impl<'a> Encoder<'a> {
         }
         Ok(())
     }
+
+    /// Self-attention of one block, added to the residual stream.
+    fn attention(
+        &mut self,
+        compute: &Compute<'_>,
+        model: &Model<'_>,
+        block: &Block,
+        scratch: &mut Scratch<'_>,
+    ) -> Result<(), Error> {
+        let Self { x, keys, values } = self;
+        let (d, ctx) = (model.config().state(), model.config().audio_ctx());
+        let Projections { query, key, value, out } = Projections::new(model, &block.attn)?;
+        let integer = any_integer(&[query, key, value]);
+        for (chunk, x) in x.chunks(CHUNK * d).enumerate() {
+            let normed = &mut scratch.normed[..x.len()];
+            norm(compute, model, block.attn_ln, x, normed)?;
+            let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
+            let projected = &mut scratch.mixed[..x.len()];
+            linear(compute, &key, &acts, projected)?;
+            compute.kernels.store_heads(projected, Side::Keys, chunk * CHUNK, keys)?;
+            linear(compute, &value, &acts, projected)?;
+            compute.kernels.store_heads(projected, Side::Values, chunk * CHUNK, values)?;
+        }
+        let (keys, values) = (keys.as_ref(), values.as_ref());
+        for x in x.chunks_mut(CHUNK * d) {
+            let normed = &mut scratch.normed[..x.len()];
+            norm(compute, model, block.attn_ln, x, normed)?;
+            let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
+            let queries = &mut scratch.wide[..x.len()];
+            linear(compute, &query, &acts, queries)?;
+            let mixed = &mut scratch.mixed[..x.len()];
+            attend(compute, queries, &keys, &values, ctx, scratch.scores, mixed)?;
+            project(compute, &out, mixed, d, &mut scratch.quant, scratch.normed, x)?;
+        }
+        Ok(())
+    }
 }
 
-/// A convolution of kernel 3 and its GELU: output t reads the three frames from `x[t · stride]` on,
-/// of `channels` values each.
+/// Both convolutions for the outputs `x` of chunk `chunk`.
+///
+/// The second reads three frames of the first, two apart, so n outputs take 2n + 1 frames. They lie
+/// in `scratch.wide`, after whose first frame, the last of the chunk before or zeros, 2n are new.
+fn convolutions(
+    compute: &Compute<'_>,
+    model: &Model<'_>,
+    mel: &[f32],
+    chunk: usize,
+    x: &mut [f32],
+    scratch: &mut Scratch<'_>,
+) -> Result<(), Error> {
+    let (d, mels) = (model.config().state(), model.config().n_mels as usize);
+    let Scratch { wide, quant, .. } = scratch;
+    if chunk == 0 {
+        wide[..d].fill(0.0);
+    } else {
+        wide.copy_within(2 * CHUNK * d..(2 * CHUNK + 1) * d, 0);
+    }
+    let frames = &mut wide[d..][..2 * x.len()];
+    let mel = &mel[chunk * 2 * CHUNK * mels..];
+    for (part, frames) in frames.chunks_mut(CHUNK * d).enumerate() {
+        let mel = &mel[part * CHUNK * mels..];
+        convolve(compute, model, model.conv1, mel, mels, mels, frames, quant)?;
+    }
+    convolve(compute, model, model.conv2, wide, 2 * d, d, x, quant)
+}
+
+/// A convolution of kernel 3 and its GELU for up to a chunk of outputs: output t reads the three
+/// frames from `x[t · stride]` on, of `channels` values each.
+///
+/// Such a patch is contiguous, so a convolution is a linear layer over rows that overlap.
 fn convolve(
     compute: &Compute<'_>,
     model: &Model<'_>,
@@ -124,19 +184,14 @@ fn convolve(
     x: &[f32],
     stride: usize,
     channels: usize,
-    d: usize,
     y: &mut [f32],
-    scratch: &mut Scratch<'_>,
+    quant: &mut QuantBuffers<'_>,
 ) -> Result<(), Error> {
     let conv = Layer::new(model, conv)?;
-    let integer = any_integer(&[conv]);
-    for (chunk, y) in y.chunks_mut(CHUNK * d).enumerate() {
-        let x = &x[chunk * CHUNK * stride..];
-        let (tokens, k) = (y.len() / d, 3 * channels);
-        let acts = Acts::new(compute, x, stride, tokens, k, integer, &mut scratch.quant)?;
-        linear(compute, &conv, &acts, y)?;
-        compute.kernels.gelu(y);
-    }
+    let (tokens, k) = (y.len() / conv.weights.rows(), 3 * channels);
+    let acts = Acts::new(compute, x, stride, tokens, k, any_integer(&[conv]), quant)?;
+    linear(compute, &conv, &acts, y)?;
+    compute.kernels.gelu(y);
     Ok(())
 }
 
@@ -150,15 +205,6 @@ pub(crate) fn norm(
 ) -> Result<(), Error> {
     let (gain, bias) = model.norm(norm)?;
     Ok(compute.kernels.layer_norm(x, gain, bias, EPS, normed)?)
-}
-
-/// Keys `[tokens, d]` of the positions from `start` on, into the transposed cache `[d, stride]`.
-pub(crate) fn transpose(keys: &[f32], d: usize, start: usize, stride: usize, to: &mut [f32]) {
-    for (column, to) in to.chunks_exact_mut(stride).enumerate() {
-        for (to, key) in to[start..].iter_mut().zip(keys.chunks_exact(d)) {
-            *to = key[column];
-        }
-    }
 }
 
 /// The layers of an attention.
@@ -180,63 +226,22 @@ impl<'a> Projections<'a> {
     }
 }
 
-fn self_attention(
-    compute: &Compute<'_>,
-    model: &Model<'_>,
-    block: &Block,
-    x: &mut [f32],
-    keys_t: &mut [f32],
-    values: &mut [f32],
-    scratch: &mut Scratch<'_>,
-) -> Result<(), Error> {
-    let config = model.config();
-    let (d, ctx) = (config.state(), config.audio_ctx());
-    let Projections { query, key, value, out } = Projections::new(model, &block.attn)?;
-    let integer = any_integer(&[query, key, value]);
-    for (chunk, (x, values)) in x.chunks(CHUNK * d).zip(values.chunks_mut(CHUNK * d)).enumerate() {
-        let normed = &mut scratch.normed[..x.len()];
-        norm(compute, model, block.attn_ln, x, normed)?;
-        let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
-        let keys = &mut scratch.mixed[..x.len()];
-        linear(compute, &key, &acts, keys)?;
-        transpose(keys, d, chunk * CHUNK, ctx, keys_t);
-        linear(compute, &value, &acts, values)?;
-    }
-    for x in x.chunks_mut(CHUNK * d) {
-        let normed = &mut scratch.normed[..x.len()];
-        norm(compute, model, block.attn_ln, x, normed)?;
-        let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
-        let queries = &mut scratch.wide[..x.len()];
-        linear(compute, &query, &acts, queries)?;
-        let mixed = &mut scratch.mixed[..x.len()];
-        let heads = config.n_audio_head as usize;
-        attend(compute, queries, keys_t, ctx, values, heads, d, ctx, scratch.scores, mixed)?;
-        project(compute, &out, mixed, d, &mut scratch.quant, scratch.normed, x)?;
-    }
-    Ok(())
-}
-
-/// Attention without a mask, split over threads by queries.
+/// Attention without a mask over the first `ctx` keys, split over threads by queries.
 pub(crate) fn attend(
     compute: &Compute<'_>,
     q: &[f32],
-    keys_t: &[f32],
-    key_stride: usize,
-    values: &[f32],
-    heads: usize,
-    d: usize,
+    keys: &Heads<'_>,
+    values: &Heads<'_>,
     ctx: usize,
     scores: &mut [f32],
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let scale = 1.0 / libm::sqrtf((d / heads) as f32);
-    let tokens = q.len() / d;
+    let shape = keys.shape();
+    let (d, scale) = (shape.columns(), 1.0 / libm::sqrtf(shape.width() as f32));
     let threads = compute.join.threads();
-    split(compute.join, threads, 0..tokens, d, out, scores, &|range, out, scores| {
+    split(compute.join, threads, 0..q.len() / d, d, out, scores, &|range, out, scores| {
         let q = &q[range.start * d..range.end * d];
-        Ok(compute
-            .kernels
-            .attention(q, keys_t, key_stride, values, heads, d, ctx, None, scale, scores, out)?)
+        Ok(compute.kernels.attention_u7(q, keys, values, ctx, scale, scores, out)?)
     })
 }
 

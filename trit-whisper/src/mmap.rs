@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 use memmap2::Mmap;
@@ -36,6 +36,28 @@ impl MappedFile {
         #[allow(unsafe_code, reason = "mapping a file has no safe form")]
         let map = unsafe { Mmap::map(&file)? };
         Ok(Self { map })
+    }
+
+    /// Tells the system that the bytes `range` are not needed for now: their pages leave this
+    /// process's resident memory and come back, from the system's cache or the file, when they are
+    /// read again. Where the system has no such call, or refuses, nothing happens.
+    pub fn release(&self, range: Range<usize>) {
+        let range = range.start.min(self.map.len())..range.end.min(self.map.len());
+        #[cfg(unix)]
+        if !range.is_empty() {
+            // SAFETY: the map is of a file and read-only, so dropped pages are read from the file
+            // again and hold what they held: no reference into the map sees a change.
+            #[allow(unsafe_code, reason = "giving pages back has no safe form")]
+            let released = unsafe {
+                self.map.unchecked_advise_range(
+                    memmap2::UncheckedAdvice::DontNeed,
+                    range.start,
+                    range.len(),
+                )
+            };
+            // It is advice: without it all works as well, in more memory.
+            drop(released);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A model: the container, its configuration, and where each tensor is.
 
 use core::fmt::Write;
+use core::ops::Range;
 
 use heapless::{String, Vec};
 use trit_core::container::{Container, ContainerError, DType, Name};
@@ -307,6 +308,11 @@ impl<'a> Model<'a> {
     /// The container that the model lies in.
     pub fn container(&self) -> &Container<'a> {
         &self.container
+    }
+
+    /// Where in the file the encoder's weights are.
+    pub fn encoder_span(&self) -> Range<usize> {
+        self.container.span("encoder.")
     }
 
     /// A text entry such as `meta.name`, if there is one.

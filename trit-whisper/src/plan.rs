@@ -1,7 +1,8 @@
 //! How much memory a transcription takes, before it begins.
 
+use trit_core::HeadShape;
 use trit_core::reference::{FFT_SIZE, LANES};
-use trit_simd::attention_scratch_len;
+use trit_simd::attention_u7_scratch_len;
 
 use crate::arena::{ALIGNMENT, size};
 use crate::config::Config;
@@ -13,11 +14,11 @@ use crate::linear::QuantBuffers;
 pub struct MemoryPlan {
     /// Log-mel of a window.
     pub mel: usize,
-    /// Residual stream, keys and values of the encoder.
+    /// Residual stream of the encoder, and keys and values of one block in 7 bits.
     pub encoder: usize,
-    /// Keys and values of the audio for every decoder block.
+    /// Keys and values of the audio for every decoder block, in 7 bits.
     pub cross_cache: usize,
-    /// Keys and values of the tokens for every decoder block.
+    /// Keys and values of the tokens for every decoder block, in 7 bits.
     pub self_cache: usize,
     /// Logits and tokens.
     pub decoding: usize,
@@ -36,20 +37,21 @@ impl MemoryPlan {
         let (d, mels) = (config.state(), config.n_mels as usize);
         let (ctx, text_ctx) = (config.audio_ctx(), config.text_ctx());
         let layers = config.n_text_layer as usize;
+        let keys_and_values = |shape: Option<HeadShape>| 2 * shape.map_or(0, |s| heads_bytes(&s));
         let widest = (4 * d).max(3 * mels);
         Self {
             mel: size::<f32>((config.frames() + 2) * mels)
                 + size::<[f32; LANES]>(FFT_SIZE)
                 + size::<[f32; LANES]>(mels),
-            encoder: size::<f32>(ctx * d) + size::<f32>((config.frames() + 2) * d),
-            cross_cache: layers * 2 * size::<f32>(ctx * d),
-            self_cache: layers * 2 * size::<f32>(text_ctx * d),
+            encoder: size::<f32>(ctx * d) + keys_and_values(config.encoder_heads()),
+            cross_cache: layers * keys_and_values(config.cross_heads()),
+            self_cache: layers * keys_and_values(config.text_heads()),
             decoding: size::<f32>(config.vocab())
                 + size::<u32>(text_ctx)
                 + size::<u32>(config.vocab().div_ceil(32)),
             scratch: 2 * size::<f32>(CHUNK * d)
                 + size::<f32>(CHUNK * 4 * d)
-                + size::<f32>(threads.max(1) * attention_scratch_len(ctx.max(text_ctx)))
+                + size::<f32>(threads.max(1) * attention_len(config))
                 + QuantBuffers::bytes(CHUNK, widest),
         }
     }
@@ -59,4 +61,16 @@ impl MemoryPlan {
         let Self { mel, encoder, cross_cache, self_cache, decoding, scratch } = self;
         mel + encoder + cross_cache + self_cache + decoding + scratch + ALIGNMENT
     }
+}
+
+/// Bytes of the keys, or values, of one block.
+fn heads_bytes(shape: &HeadShape) -> usize {
+    size::<u8>(shape.codes_len()) + size::<f32>(shape.scales_len())
+}
+
+/// Floats of scratch that any attention of the model takes on one thread.
+pub(crate) fn attention_len(config: &Config) -> usize {
+    let shapes = [config.encoder_heads(), config.cross_heads(), config.text_heads()];
+    let lengths = shapes.iter().flatten().map(attention_u7_scratch_len);
+    lengths.max().unwrap_or(0)
 }

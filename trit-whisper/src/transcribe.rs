@@ -67,6 +67,9 @@ pub enum Event<'t> {
         /// Its token.
         token: u32,
     },
+    /// A window is encoded: the encoder's weights ([`Model::encoder_span`]) are not read until the
+    /// next.
+    Encoded,
     /// A segment is final.
     Segment(Segment<'t>),
     /// So many samples are done.
@@ -178,6 +181,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         while seek < total {
             let length = config.window().min(total - seek);
             self.encode(&samples[seek..seek + length])?;
+            tell(Event::Encoded);
             if config.is_multilingual() && summary.windows == 0 {
                 let token = match language {
                     Some(token) => token,

@@ -67,12 +67,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let start = Instant::now();
             transcriber.encode(&samples)?;
             encode.push(start.elapsed().as_secs_f64());
+            bytes.release(model.encoder_span());
             let start = Instant::now();
             let mut count = 0;
             while count < TOKENS && transcriber.feed(config.sot)?.is_some() {
                 count += 1;
             }
             decode.push(start.elapsed().as_secs_f64() / count as f64);
+            bytes.release(0..model.container().file_len());
         }
         Ok((median(encode), median(decode)))
     });

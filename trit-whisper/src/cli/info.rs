@@ -6,7 +6,7 @@ use trit_core::container::ScaleKind;
 use trit_whisper::{MemoryPlan, Model, SAMPLE_RATE};
 
 use super::tuning::{Tuned, TuningOptions, table};
-use super::{Failure, ModelBytes};
+use super::{Failure, ModelBytes, machine};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = ModelBytes::open(arguments.model.as_deref())?;
     let model = bytes.model()?;
     let tuned = Tuned::load(&arguments.tuning, arguments.threads)?;
-    let text = describe(&bytes.name(), &model, arguments.threads) + &kernels(&tuned);
+    let text = describe(&bytes, &model, arguments.threads) + &kernels(&tuned);
     super::print(&text)
 }
 
@@ -38,9 +38,9 @@ fn mib(bytes: usize) -> f64 {
     bytes as f64 / (1 << 20) as f64
 }
 
-fn describe(name: &str, model: &Model<'_>, threads: usize) -> String {
+fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize) -> String {
     let c = model.config();
-    let mut text = format!("model         {name}\n");
+    let mut text = format!("model         {}\n", bytes.name());
     for (label, entry) in [
         ("name          ", "meta.name"),
         ("description   ", "meta.description"),
@@ -115,6 +115,19 @@ fn describe(name: &str, model: &Model<'_>, threads: usize) -> String {
         ("scratch", plan.scratch),
         ("arena in all", plan.total()),
     ] {
+        text += &format!("  {label:24}{part:>14} bytes {:>9.2} MiB\n", mib(part));
+    }
+
+    let weights = bytes.decoding_len(model);
+    let samples = c.window() * size_of::<f32>();
+    let mut parts =
+        vec![("arena", plan.total()), ("weights while decoding", weights), ("samples", samples)];
+    if let Some(program) = machine::resident_memory() {
+        parts.push(("this program", program));
+    }
+    parts.push(("in all", parts.iter().map(|(_, bytes)| bytes).sum()));
+    text += "\npeak resident memory for a window of audio\n";
+    for (label, part) in parts {
         text += &format!("  {label:24}{part:>14} bytes {:>9.2} MiB\n", mib(part));
     }
     text

@@ -2,10 +2,20 @@
 
 /// Most memory this process has had resident so far, in MiB; Linux tells it.
 pub(crate) fn peak_memory_mib() -> Option<f64> {
+    Some(status("VmHWM:")? as f64 / (1 << 20) as f64)
+}
+
+/// Bytes of memory that this process has resident; Linux tells it.
+pub(crate) fn resident_memory() -> Option<usize> {
+    status("VmRSS:")
+}
+
+/// Bytes that Linux gives under `name`.
+fn status(name: &str) -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 /// "12.3 MiB", or that it is unknown.

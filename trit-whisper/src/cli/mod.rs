@@ -11,6 +11,7 @@ mod tuning;
 use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
@@ -176,7 +177,27 @@ impl ModelBytes {
         };
         let failure = |error: ModelError| Failure::Model(format!("{}: {error}", self.name()));
         let model = Model::parse(bytes).map_err(failure)?;
-        model.container().verify().map_err(|error| failure(error.into()))?;
+        for entry in model.container().entries() {
+            entry.verify().map_err(|error| failure(error.into()))?;
+            // Checking reads the whole file; no more of it than an entry need be resident at once.
+            self.release(0..bytes.len());
+        }
         Ok(model)
+    }
+
+    /// Bytes of the model that stay resident while tokens are decoded: a file's without the encoder.
+    pub(crate) fn decoding_len(&self, model: &Model<'_>) -> usize {
+        let all = model.container().file_len();
+        match self {
+            Self::Embedded => all,
+            Self::File(..) => all - model.encoder_span().len(),
+        }
+    }
+
+    /// Gives back the memory of a part of the file, until it is read again.
+    pub(crate) fn release(&self, range: Range<usize>) {
+        if let Self::File(_, file) = self {
+            file.release(range);
+        }
     }
 }

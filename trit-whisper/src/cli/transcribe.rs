@@ -218,8 +218,11 @@ fn one_file(
             Event::Language { token } => {
                 transcript.language = model.language_code(token).map(str::to_owned);
             }
+            Event::Encoded => bytes.release(model.encoder_span()),
             Event::Segment(segment) => transcript.push(&segment),
             Event::Progress { done, .. } => {
+                // What the decoder reads need not stay while the next window is encoded.
+                bytes.release(0..model.container().file_len());
                 if shows_progress && bar.is_hidden() && started.elapsed() > BAR_AFTER {
                     show(&bar);
                 }
