@@ -23,6 +23,7 @@ const TERNARY: [&str; 2] = ["registry", "integer::ternary_equals_the_reference"]
 const INT4: [&str; 2] = ["registry", "integer::int4_equals_the_reference"];
 const INT8: [&str; 2] = ["registry", "integer::int8_equals_the_reference"];
 const LARGEST: [&str; 2] = ["registry", "integer::the_largest_k_is_exact"];
+const MANY: [&str; 2] = ["registry", "integer::many_tokens_are_exact_at_the_extremes"];
 
 /// A mutation of code that every level compiles, seen on this machine.
 const fn generic(
@@ -45,6 +46,7 @@ const fn own(
     Mutation { breaks, file, text, instead, leg, level, test }
 }
 
+const LOOKUP: &str = "trit-simd/src/ops/lookup.rs";
 const AVX2: &str = "trit-simd/src/arch/x86_64/avx2.rs";
 const AVX_VNNI: &str = "trit-simd/src/arch/x86_64/avx_vnni.rs";
 const AVX512: &str = "trit-simd/src/arch/x86_64/avx512_vnni.rs";
@@ -191,6 +193,34 @@ pub const MUTATIONS: &[Mutation] = &[
         "ternary: last block of the activation sums",
         "trit-simd/src/ops/packed.rs",
         ["end.div_ceil(BLOCK)]", "end / BLOCK]"],
+        TERNARY,
+    ),
+    own(
+        "lookup: entry of a byte",
+        LOOKUP,
+        ["(nines & 0x0F) + (nines >> 4)", "(nines & 0x07) + (nines >> 4)"],
+        ["haswell", "avx2"],
+        TERNARY,
+    ),
+    own(
+        "lookup: inputs between widenings",
+        LOOKUP,
+        ["group.map_or(SEGMENT, ", "group.map_or(2 * SEGMENT, "],
+        ["haswell", "avx2"],
+        MANY,
+    ),
+    own(
+        "lookup: refusal of code 3",
+        LOOKUP,
+        ["byte & (byte >> 1) & 0x55", "byte & (byte >> 1) & 0x15"],
+        ["haswell", "avx2"],
+        TERNARY,
+    ),
+    own(
+        "lookup: activations of a quad",
+        LOOKUP,
+        ["24 - input % PLANE * 8", "24 - input % PLANE * 4"],
+        ["cortex-a53", "neon"],
         TERNARY,
     ),
     generic(

@@ -13,7 +13,7 @@ use crate::arch::Scalar;
 use crate::cpu::{Cpu, Level, Levels};
 use crate::float::attention::{Shape, attention};
 use crate::float::{dense, elementwise, heads, norm, spectrum};
-use crate::ops::{Input, convert, int4, int8, quantize, ternary};
+use crate::ops::{Input, convert, int4, int8, lookup, quantize, ternary};
 use crate::tune::Operation;
 
 /// One variant of an operation.
@@ -390,8 +390,16 @@ macro_rules! operation {
 
 operation! {
     /// Ternary weights in T4 × int8 activations.
-    dot TERNARY_T4: TernaryFn = "ternary_t4_i8_f32",
-    |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]| { ternary::t4(isa, w, input, y) }
+    designs TERNARY_T4: TernaryFn = "ternary_t4_i8_f32",
+    |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]|
+    [avx512vnni]: { ternary::t4(isa, w, input, y) }
+    [avx2] "lookup" from 24: { lookup::t4::<_, 32, 8, 24>(isa, w, input, y) }
+    [avxvnni avx2 i8mm sve dotprod]: { ternary::t4(isa, w, input, y) }
+    [neon] "lookup" from 16: { lookup::t4::<_, 32, 8, 16>(isa, w, input, y) }
+    [neon]: { ternary::t4(isa, w, input, y) }
+    [simd128] "lookup" from 16: { lookup::t4::<_, 32, 8, 16>(isa, w, input, y) }
+    [simd128]: { ternary::t4(isa, w, input, y) }
+    scalar: { ternary::t4(isa, w, input, y) }
 }
 
 operation! {

@@ -11,6 +11,8 @@ struct Profile {
     vector: Level,
     /// Where those that rewrite T5 have one of their own.
     t5: Option<Level>,
+    /// Where the product in T4 has another for many tokens.
+    many: Option<&'static str>,
 }
 
 const PROFILES: [Profile; 18] = [
@@ -20,6 +22,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Scalar,
         vector: Level::Scalar,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Haswell",
@@ -27,6 +30,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Avx2,
         vector: Level::Avx2,
         t5: None,
+        many: Some("avx2_lookup"),
     },
     Profile {
         cpu: "Alder Lake",
@@ -34,6 +38,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::AvxVnni,
         vector: Level::Avx2,
         t5: None,
+        many: Some("avx2_lookup"),
     },
     Profile {
         cpu: "Cascade Lake",
@@ -41,6 +46,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Ice Lake",
@@ -48,6 +54,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: Some(Level::Avx512Vbmi),
+        many: None,
     },
     Profile {
         cpu: "Sapphire Rapids",
@@ -66,6 +73,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: Some(Level::Avx512Vbmi),
+        many: None,
     },
     Profile {
         cpu: "Zen 4",
@@ -73,6 +81,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: Some(Level::Avx512Vbmi),
+        many: None,
     },
     Profile {
         cpu: "Zen 5",
@@ -90,6 +99,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: Some(Level::Avx512Vbmi),
+        many: None,
     },
     Profile {
         cpu: "Cortex-A53",
@@ -97,6 +107,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Neon,
         vector: Level::Neon,
         t5: None,
+        many: Some("neon_lookup"),
     },
     Profile {
         cpu: "Cortex-A73",
@@ -104,6 +115,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Neon,
         vector: Level::Neon,
         t5: None,
+        many: Some("neon_lookup"),
     },
     Profile {
         cpu: "Cortex-A55",
@@ -111,6 +123,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Cortex-A76",
@@ -118,6 +131,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Neoverse N1",
@@ -125,6 +139,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Neoverse V1",
@@ -132,6 +147,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::I8mm,
         vector: Level::Neon,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Neoverse N2",
@@ -139,6 +155,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::I8mm,
         vector: Level::Neon,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Apple M2",
@@ -146,6 +163,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::I8mm,
         vector: Level::Neon,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "Fujitsu A64FX",
@@ -153,6 +171,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Sve,
         vector: Level::Neon,
         t5: None,
+        many: None,
     },
     Profile {
         cpu: "WebAssembly with SIMD",
@@ -160,6 +179,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Simd128,
         vector: Level::Simd128,
         t5: None,
+        many: Some("simd128_lookup"),
     },
 ];
 
@@ -177,12 +197,19 @@ const DOT: [&str; 5] = [
 
 #[test]
 fn each_cpu_gets_its_kernels() {
-    for Profile { cpu, features, dot, vector, t5 } in PROFILES {
+    for Profile { cpu, features, dot, vector, t5, many } in PROFILES {
         let levels = Levels::of(|feature| features.contains(&feature));
-        for name in registry::chosen(levels, 1) {
-            let level = if DOT.iter().any(|op| name.starts_with(op)) { dot } else { vector };
-            let level = t5.filter(|_| name.contains("_t5_")).unwrap_or(level);
-            assert!(name.ends_with(&format!("__{level}")), "{cpu} gets {name}, not {level}'s");
+        for tokens in [1, MANY] {
+            for name in registry::chosen(levels, tokens) {
+                let level = if DOT.iter().any(|op| name.starts_with(op)) { dot } else { vector };
+                let level = t5.filter(|_| name.contains("_t5_")).unwrap_or(level);
+                let design = many.filter(|_| tokens == MANY && name.contains("_t4_i8_"));
+                let expected = design.unwrap_or(level.name());
+                assert!(
+                    name.ends_with(&format!("__{expected}")),
+                    "{cpu} gets {name} for {tokens} tokens, not {expected}'s"
+                );
+            }
         }
     }
 }

@@ -74,6 +74,8 @@ fn layout(weights: &str) -> &'static str {
 fn tile(name: &Name<'_>, level: Level) -> Option<(u32, u32)> {
     match (name.operation, name.weights) {
         _ if name.tile.is_some() => name.tile,
+        // A row's sums of the block of `ops/lookup.rs`.
+        _ if name.design == Some("lookup") => Some((1, 32)),
         ("ternary", _) | (_, "i4") => Some((TILE_ROWS as u32, level.tokens() as u32)),
         // The blocks of `ops/int8.rs` and `float/dense.rs`.
         ("matmul", "i8") => Some((4, 2)),

@@ -3,6 +3,7 @@
 pub(crate) mod convert;
 pub(crate) mod int4;
 pub(crate) mod int8;
+pub(crate) mod lookup;
 mod packed;
 pub(crate) mod quantize;
 pub(crate) mod ternary;

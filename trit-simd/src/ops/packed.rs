@@ -50,12 +50,12 @@ pub(super) trait Packed {
 
 /// How far to shift an input right for the index of its group; without groups, to 0.
 #[inline(always)]
-fn shift(group: Option<GroupSize>) -> u32 {
+pub(super) fn shift(group: Option<GroupSize>) -> u32 {
     group.map_or(usize::BITS - 1, |group| group.inputs().trailing_zeros())
 }
 
 /// Scales of any granularity, 16 rows at a time.
-struct RowScales<'a> {
+pub(super) struct RowScales<'a> {
     /// The one scale of a matrix that has no other.
     tensor: [f32; TILE_ROWS],
     rows: &'a [[f32; TILE_ROWS]],
@@ -66,7 +66,7 @@ struct RowScales<'a> {
 
 impl<'a> RowScales<'a> {
     #[inline(always)]
-    fn new(scales: Scales<'a>, k: usize) -> Self {
+    pub(super) fn new(scales: Scales<'a>, k: usize) -> Self {
         let (tensor, values, groups) = match scales {
             Scales::Tensor(scale) => (scale, &[][..], 0),
             Scales::Row(values) => (0.0, values, 1),
@@ -80,7 +80,7 @@ impl<'a> RowScales<'a> {
     ///
     /// By value: a reference to either field would keep the compiler from vectorising its use.
     #[inline(always)]
-    fn at(&self, tile: usize, input: usize) -> [f32; TILE_ROWS] {
+    pub(super) fn at(&self, tile: usize, input: usize) -> [f32; TILE_ROWS] {
         match self.rows.get(tile * self.groups + (input >> self.shift)) {
             Some(scales) => *scales,
             None => self.tensor,

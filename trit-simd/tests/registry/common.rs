@@ -100,6 +100,8 @@ pub(crate) enum Fill {
     Random,
     /// −128, which no quantiser of ours writes.
     Lowest,
+    /// −128, but −127 once in every 256.
+    AlmostLowest,
     /// 127.
     Highest,
     /// −127.
@@ -113,6 +115,8 @@ impl Fill {
         match self {
             Self::Random => random.next() as i8,
             Self::Lowest => -128,
+            Self::AlmostLowest if at.is_multiple_of(256) => -127,
+            Self::AlmostLowest => -128,
             Self::Highest => 127,
             Self::Mirrored => -127,
             Self::Alternating if at.is_multiple_of(2) => 127,
@@ -125,6 +129,7 @@ pub(crate) fn fill() -> impl Strategy<Value = Fill> {
     prop_oneof![
         8 => Just(Fill::Random),
         2 => Just(Fill::Lowest),
+        1 => Just(Fill::AlmostLowest),
         1 => Just(Fill::Highest),
         1 => Just(Fill::Mirrored),
         1 => Just(Fill::Alternating),
@@ -143,7 +148,7 @@ pub(crate) fn group() -> impl Strategy<Value = Option<GroupSize>> {
 /// Rows, inputs, tokens: around every boundary, and the awkward sizes of real models.
 pub(crate) fn shape() -> BoxedStrategy<(usize, usize, usize)> {
     if cfg!(miri) {
-        return (1usize..35, 1usize..100, 1usize..10).boxed();
+        return (1usize..35, 1usize..100, 1usize..20).boxed();
     }
     let k = prop_oneof![
         6 => 1usize..300,
@@ -156,7 +161,8 @@ pub(crate) fn shape() -> BoxedStrategy<(usize, usize, usize)> {
     ];
     // More rows than any level has side by side, and often one token.
     let rows = prop_oneof![2 => 1usize..70, 1 => 70usize..200];
-    let tokens = prop_oneof![1 => Just(1), 2 => 1usize..20];
+    // Few, and around the blocks of 32 of the designs for many.
+    let tokens = prop_oneof![2 => Just(1), 4 => 1usize..20, 1 => 20usize..80];
     (rows, k, tokens).boxed()
 }
 

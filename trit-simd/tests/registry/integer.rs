@@ -296,6 +296,36 @@ fn the_largest_k_is_exact() {
     }
 }
 
+/// Many tokens at the extremes: sums of 256 activations at both ends of an i16 and just beyond.
+#[test]
+#[cfg_attr(miri, ignore = "a million products a variant")]
+fn many_tokens_are_exact_at_the_extremes() {
+    let mut random = Random(7);
+    let (rows, k, tokens) = (17, 600, 37);
+    for trits in [Trits::Ones, Trits::MinusOnes, Trits::Random] {
+        for group in [None, Some(GroupSize::G32), Some(GroupSize::G256)] {
+            let scales = random.floats(Scales::len(rows, k, group));
+            let codes = Ternary::codes(&mut random, Layout::T4, rows, k, trits);
+            let w =
+                Ternary { codes, scales, rows, k, layout: Layout::T4, group, per_tensor: false };
+            // 256·128 = 2^15 either way; one −127 among them, 2^15 − 1; the largest of both signs.
+            for fill in [Fill::Lowest, Fill::AlmostLowest, Fill::Highest, Fill::Mirrored] {
+                let acts = Acts::new(&mut random, tokens, k, None, fill);
+                compare(
+                    &mut random,
+                    &acts,
+                    rows,
+                    &|x, bias, rows, y| reference::ternary(&w.view(), x, bias, rows, y),
+                    |kernels, x, bias, rows, y| {
+                        kernels.ternary(&w.view(), x, bias, rows, y).unwrap();
+                    },
+                )
+                .unwrap();
+            }
+        }
+    }
+}
+
 /// Random data just below the largest k, where neither layout's tiles nor groups end with k.
 #[test]
 #[cfg_attr(miri, ignore = "millions of products a variant")]
