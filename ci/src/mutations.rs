@@ -51,11 +51,12 @@ const AVX2: &str = "trit-simd/src/arch/x86_64/avx2.rs";
 const AVX_VNNI: &str = "trit-simd/src/arch/x86_64/avx_vnni.rs";
 const AVX512: &str = "trit-simd/src/arch/x86_64/avx512_vnni.rs";
 const X86_LANES: &str = "trit-simd/src/arch/x86_64/lanes.rs";
-const DOTPROD: &str = "trit-simd/src/arch/aarch64/dotprod.rs";
+const DOTPROD: &str = "trit-simd/src/arch/aarch64/asm/dotprod.rs";
 const I8MM: &str = "trit-simd/src/arch/aarch64/i8mm.rs";
 const SVE: &str = "trit-simd/src/arch/aarch64/asm/sve.rs";
 const SIMD128: &str = "trit-simd/src/arch/wasm32/simd128.rs";
 const NEON: &str = "trit-simd/src/arch/aarch64/neon.rs";
+const NEON_ASM: &str = "trit-simd/src/arch/aarch64/asm/neon.rs";
 
 /// The mutations, by kernel.
 pub const MUTATIONS: &[Mutation] = &[
@@ -118,7 +119,7 @@ pub const MUTATIONS: &[Mutation] = &[
     own(
         "NEON dotprod T4: activations of a plane",
         DOTPROD,
-        ["sdot_lane::<2>(s16[quarter]", "sdot_lane::<1>(s16[quarter]"],
+        [r#"sdot!(2: "v28""#, r#"sdot!(1: "v28""#],
         ["neoverse-n1", "dotprod"],
         TERNARY,
     ),
@@ -148,9 +149,23 @@ pub const MUTATIONS: &[Mutation] = &[
     ),
     own(
         "NEON T4: shift of a plane",
-        NEON,
-        ["vandq_u8(vshrq_n_u8::<4>(bytes), mask)", "vandq_u8(vshrq_n_u8::<3>(bytes), mask)"],
+        NEON_ASM,
+        ["shift!(4: 8 12, 9 13", "shift!(3: 8 12, 9 13"],
         ["cortex-a53", "neon"],
+        TERNARY,
+    ),
+    own(
+        "NEON T4: activations of a plane of the third of four tokens",
+        NEON_ASM,
+        ["multiply!(0 1 10 18, 2 3 10 22, 4 5 10 26", "multiply!(0 1 10 18, 2 3 10 22, 4 5 10 25"],
+        ["cortex-a53", "neon"],
+        TERNARY,
+    ),
+    own(
+        "NEON dotprod T4: mask of two planes of several tokens",
+        DOTPROD,
+        [r#"mask!("v29": "v27" "v26")"#, r#"mask!("v28": "v27" "v26")"#],
+        ["neoverse-n1", "dotprod"],
         TERNARY,
     ),
     own(

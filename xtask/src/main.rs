@@ -5,6 +5,7 @@ mod kernels;
 mod leg;
 mod machine;
 mod matrix;
+mod mca;
 mod mutants;
 mod names;
 mod needs;
@@ -36,6 +37,8 @@ enum Task {
     Mutants(mutants::Arguments),
     /// Run the benchmarks and record them, with this machine's description, in benches/record
     Bench(bench::Arguments),
+    /// Run the inner loop of every ARM microkernel on llvm-mca's models of CPUs
+    Mca(mca::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -46,6 +49,7 @@ fn main() -> Result<()> {
         Task::Kernels(arguments) => kernels::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Mca(arguments) => mca::run(&arguments),
     }
 }
 

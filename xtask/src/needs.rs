@@ -104,7 +104,8 @@ fn find_emulator(name: &str) -> Option<String> {
     find_program(name).or_else(|| find_program(&format!("{name}-static")))
 }
 
-fn find_program(name: &str) -> Option<String> {
+/// Path of the program `name`, if a folder of the path has it.
+pub(crate) fn find_program(name: &str) -> Option<String> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
         .map(|folder| folder.join(name))

@@ -39,21 +39,23 @@
 //! & 0x0C              p1 ··    ×4      >> 4, & 0x0C      p3 ··    ×4
 //! ```
 //!
-//! An I4 tile has two planes, 8 inputs, so one register of activations serves two tiles.
+//! An I4 tile has two planes, 8 inputs, so with several tokens one register of activations serves
+//! two tiles.
 //!
 //! With 8 tokens a quarter tile takes 32 `sdot` and 5 operations of unpacking; one token, 4 and 4.
+//! A Neoverse N1 makes two of either a cycle, which bounds it at 27.7 products a cycle with 8 tokens
+//! and at 16 with one, and both loops reach that; 32 would be all `sdot`. A Cortex-A55 makes one
+//! a cycle, in order.
 
 use core::arch::aarch64::*;
 
-use trit_core::layout::{PLANE, TILE_BYTES};
+use trit_core::layout::TILE_BYTES;
 use trit_core::{GroupSize, MAX_INT8_K, MAX_TERNARY_K, TILE_ROWS, int4};
 
 use super::asm::dot::{sdot, sdot_lane};
+use super::asm::dotprod;
 use crate::arch::DotKernels;
 use crate::cpu::Dotprod;
-
-/// Inputs of a T4 tile.
-const TILE_K: usize = 4 * PLANE;
 
 // One plane of four is ×16, |c·q| ≤ 48·128, and the largest k has 2¹⁶ tiles with 4 such products
 // each in a lane: 1,610,612,736 < 2³¹. Of a token among several, two planes are ×4.
@@ -114,22 +116,12 @@ impl DotKernels for Dotprod {
 #[target_feature(enable = "neon,dotprod")]
 #[inline]
 pub(super) unsafe fn token(tiles: *const u8, count: usize, q: *const i8) -> [i32; TILE_ROWS] {
-    let zero = [vdupq_n_s32(0); 4];
-    let (mut s1, mut s4, mut s16) = (zero, zero, zero);
-    for tile in 0..count {
-        // SAFETY: tile < count, so the 16 values at 16·tile are readable.
-        let q = unsafe { vld1q_s8(q.add(tile * TILE_K)) };
-        for quarter in 0..4 {
-            // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
-            let bytes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
-            let only = |mask| vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(mask)));
-            let last = vreinterpretq_s8_u8(vshrq_n_u8::<6>(bytes));
-            s1[quarter] = sdot_lane::<0>(s1[quarter], only(0x03), q);
-            s4[quarter] = sdot_lane::<1>(s4[quarter], only(0x0C), q);
-            s16[quarter] = sdot_lane::<2>(s16[quarter], only(0x30), q);
-            s1[quarter] = sdot_lane::<3>(s1[quarter], last, q);
-        }
+    let mut sums = [[vdupq_n_s32(0); 4]; 3];
+    if count > 0 {
+        // SAFETY: as promised to this function.
+        unsafe { dotprod::t4_token(tiles, count, q, &mut sums) };
     }
+    let [s1, s4, s16] = sums;
     let mut out = [0; TILE_ROWS];
     for quarter in 0..4 {
         let rows = vsraq_n_s32::<2>(s1[quarter], s4[quarter]);
@@ -140,7 +132,7 @@ pub(super) unsafe fn token(tiles: *const u8, count: usize, q: *const i8) -> [i32
     out
 }
 
-/// [`DotKernels::dot_t4`] of several tokens: a quarter of the rows at a time.
+/// [`DotKernels::dot_t4`] of four or eight tokens: a quarter of the rows at a time.
 ///
 /// # Safety
 /// As [`DotKernels::dot_t4`].
@@ -152,25 +144,27 @@ unsafe fn tokens<const M: usize>(
     q: [*const i8; M],
 ) -> [[i32; TILE_ROWS]; M] {
     let mut out = [[0; TILE_ROWS]; M];
+    if count == 0 {
+        return out;
+    }
     for quarter in 0..4 {
-        let (mut s1, mut s4) = ([vdupq_n_s32(0); M], [vdupq_n_s32(0); M]);
-        for tile in 0..count {
-            // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
-            let bytes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
-            let planes = planes(bytes);
-            for m in 0..M {
-                // SAFETY: tile < count, so the 16 values at 16·tile are readable.
-                let q = unsafe { vld1q_s8(q[m].add(tile * TILE_K)) };
-                s1[m] = sdot_lane::<0>(s1[m], planes[0], q);
-                s4[m] = sdot_lane::<1>(s4[m], planes[1], q);
-                s1[m] = sdot_lane::<2>(s1[m], planes[2], q);
-                s4[m] = sdot_lane::<3>(s4[m], planes[3], q);
+        let mut sums = [[vdupq_n_s32(0); 2]; M];
+        // SAFETY: a tile has 4 quarters of 16 bytes; the rest is as promised to this function.
+        unsafe {
+            let quarters = tiles.add(quarter * 16);
+            for (q, sums) in q.as_chunks::<8>().0.iter().zip(sums.as_chunks_mut::<8>().0) {
+                dotprod::t4_eight_tokens(quarters, count, *q, sums);
+            }
+            let (q, sums) = (q.as_chunks::<8>().1, sums.as_chunks_mut::<8>().1);
+            for (q, sums) in q.as_chunks::<4>().0.iter().zip(sums.as_chunks_mut::<4>().0) {
+                dotprod::t4_four_tokens(quarters, count, *q, sums);
             }
         }
-        for m in 0..M {
-            let rows = vsraq_n_s32::<2>(s1[m], s4[m]);
-            // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
-            unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
+        for (out, [s1, s4]) in out.iter_mut().zip(sums) {
+            // SAFETY: `out` has 16 values; the quarter's 4 start at 4·quarter.
+            unsafe {
+                vst1q_s32(out.as_mut_ptr().add(quarter * 4), vsraq_n_s32::<2>(s1, s4));
+            }
         }
     }
     out
@@ -186,7 +180,29 @@ pub(super) fn planes(bytes: uint8x16_t) -> [int8x16_t; 4] {
         .map(|plane| vreinterpretq_s8_u8(plane))
 }
 
-/// [`DotKernels::dot_i4`]: a quarter of the rows at a time.
+/// [`DotKernels::dot_i4`] of one token: a tile at a time.
+///
+/// # Safety
+/// `tiles` points to `count` tiles of 64 bytes and `q` to 8·`count` values.
+#[target_feature(enable = "neon,dotprod")]
+#[inline]
+unsafe fn four_bit_token(tiles: *const u8, count: usize, q: *const i8) -> [i32; TILE_ROWS] {
+    let mut sums = [[vdupq_n_s32(0); 4]; 2];
+    if count > 0 {
+        // SAFETY: as promised to this function.
+        unsafe { dotprod::i4_token(tiles, count, q, &mut sums) };
+    }
+    let [lower, upper] = sums;
+    let mut out = [0; TILE_ROWS];
+    for quarter in 0..4 {
+        let rows = vaddq_s32(lower[quarter], upper[quarter]);
+        // SAFETY: `out` has 16 values; the quarter's 4 start at 4·quarter.
+        unsafe { vst1q_s32(out.as_mut_ptr().add(quarter * 4), rows) };
+    }
+    out
+}
+
+/// [`DotKernels::dot_i4`]: of several tokens a quarter of the rows at a time.
 ///
 /// # Safety
 /// As [`DotKernels::dot_i4`].
@@ -197,6 +213,10 @@ pub(super) unsafe fn four_bits<const M: usize>(
     count: usize,
     q: [*const i8; M],
 ) -> [[i32; TILE_ROWS]; M] {
+    if M == 1 {
+        // SAFETY: as promised to this function.
+        return q.map(|q| unsafe { four_bit_token(tiles, count, q) });
+    }
     let low = vdupq_n_u8(0x0F);
     let mut out = [[0; TILE_ROWS]; M];
     for quarter in 0..4 {

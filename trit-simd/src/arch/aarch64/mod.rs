@@ -4,5 +4,7 @@ mod asm;
 mod codes;
 mod dotprod;
 mod i8mm;
+#[cfg(trit_mca)]
+mod mca;
 mod neon;
 mod sve;

@@ -1,11 +1,16 @@
 //! NEON of ARMv8.0 (Cortex-A53, A72, A73): 16-byte vectors, 32 registers, no dot product.
 //!
-//! | instruction | what for | latency, throughput (Cortex-A73) |
-//! |---|---|---|
-//! | `smlal`, `smlal2` | i8 × i8 added to i16 | 4, 1 a cycle |
-//! | `sadalp` | i16 pairs added to i32 | 4, 1 a cycle |
-//! | `ld1r.4s` | four activations to every row | 5 load |
-//! | `ushr`, `and` | unpacking | 3 / 3, 1 / 2 a cycle |
+//! Latency, and how many a cycle:
+//!
+//! | instruction | what for | Cortex-A72, A73 | Cortex-A53 |
+//! |---|---|---|---|
+//! | `smlal`, `smlal2` | 8 products of i8 added to i16 | 5, 1 | 6, 1 |
+//! | `sadalp` | i16 pairs added to i32 | 4, 1 | 6, 1 |
+//! | `and`, `ushr` | unpacking | 3, 2 | 6, 1 |
+//! | `ld4r.4s` | the four activations of each plane to every row | 9, 1/2 | 5, 1/2 |
+//! | `ldr q` | 64 codes | 5, 1 | 4, 1 |
+//!
+//! From LLVM 19's scheduling models: `llvm-mca -mcpu=cortex-a73 -instruction-tables`, and so on.
 //!
 //! A quarter of a T4 tile is one vector: 4 rows of 4 bytes, each byte four codes, plane p at bits
 //! 2p. Plane p meets the same four activations in every row:
@@ -19,12 +24,19 @@
 //! ```
 //!
 //! So it goes with a quarter of an I4 tile and its two planes, `and 0x0F` and `ushr 4`.
+//!
+//! The bound is 8 products a cycle: one of a Cortex-A73's two vector units multiplies, 8 bytes at a
+//! time in whatever form (`mla` of 16 bytes takes it twice), and a tile needs 32 of these. The 24
+//! operations of unpacking go to the other unit. So for one token all four quarters are taken
+//! together, which share the activations in all lanes and have eight sums to wait for instead of
+//! two; four tokens share the unpacking of a quarter instead.
 
 use core::arch::aarch64::*;
 
 use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
 
+use super::asm::neon;
 use crate::arch::DotKernels;
 use crate::cpu::Neon;
 
@@ -47,17 +59,17 @@ impl DotKernels for Neon {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
-        let mask = vdupq_n_u8(3);
-        let planes = |bytes| {
-            [
-                vandq_u8(bytes, mask),
-                vandq_u8(vshrq_n_u8::<2>(bytes), mask),
-                vandq_u8(vshrq_n_u8::<4>(bytes), mask),
-                vshrq_n_u8::<6>(bytes),
-            ]
-        };
-        // SAFETY: as promised to this function; a tile has 4 planes.
-        unsafe { dot::<4, TILES_I16, M>(tiles, count, q, planes) }
+        // SAFETY: as promised to this function; a tile has 4 planes, and the loops are given one
+        // tile at least.
+        unsafe {
+            dot::<4, TILES_I16, M>(
+                tiles,
+                count,
+                q,
+                |tiles, count, q, sums| neon::t4_token(tiles, count, q, sums),
+                |quarters, count, q, sums| neon::t4_four_tokens(quarters, count, q, sums),
+            )
+        }
     }
 
     #[target_feature(enable = "neon")]
@@ -68,10 +80,17 @@ impl DotKernels for Neon {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
-        let mask = vdupq_n_u8(0x0F);
-        let planes = |bytes| [vandq_u8(bytes, mask), vshrq_n_u8::<4>(bytes)];
-        // SAFETY: as promised to this function; a tile has 2 planes.
-        unsafe { dot::<2, I4_TILES_I16, M>(tiles, count, q, planes) }
+        // SAFETY: as promised to this function; a tile has 2 planes, and the loops are given one
+        // tile at least.
+        unsafe {
+            dot::<2, I4_TILES_I16, M>(
+                tiles,
+                count,
+                q,
+                |tiles, count, q, sums| neon::i4_token(tiles, count, q, sums),
+                |quarters, count, q, sums| neon::i4_four_tokens(quarters, count, q, sums),
+            )
+        }
     }
 
     #[target_feature(enable = "neon")]
@@ -103,51 +122,71 @@ impl DotKernels for Neon {
 
 /// `Σ c·q` of the 16 rows of tiles with P planes, and of M tokens; sums widen every WIDEN tiles.
 ///
+/// `token` adds the products of some tiles and one token to two sums a quarter; `four_tokens` those
+/// of one quarter of some tiles and four tokens to two sums a token.
+///
 /// # Safety
-/// `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
+/// `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values; `token` and
+/// `four_tokens` read no more than the tiles and activations that they are given, which are those of
+/// one tile at least.
 #[target_feature(enable = "neon")]
 #[inline]
 unsafe fn dot<const P: usize, const WIDEN: usize, const M: usize>(
     tiles: *const u8,
     count: usize,
     q: [*const i8; M],
-    planes: impl Fn(uint8x16_t) -> [uint8x16_t; P],
+    token: impl Fn(*const u8, usize, *const i8, &mut [int16x8_t; 8]),
+    four_tokens: impl Fn(*const u8, usize, [*const i8; 4], &mut [int16x8_t; 8]),
 ) -> [[i32; TILE_ROWS]; M] {
     let mut out = [[0; TILE_ROWS]; M];
-    for quarter in 0..4 {
-        let mut wide = [[vdupq_n_s32(0); 2]; M];
-        let mut start = 0;
-        while start < count {
-            let end = count.min(start + WIDEN);
-            let mut sums = [[vdupq_n_s16(0); 2]; M];
-            for tile in start..end {
-                // SAFETY: tile < count, so the 16 bytes of this quarter lie within the tiles.
-                let bytes = unsafe { vld1q_u8(tiles.add(tile * TILE_BYTES + quarter * 16)) };
-                let planes = planes(bytes).map(|plane| vreinterpretq_s8_u8(plane));
-                for m in 0..M {
-                    for (p, &plane) in planes.iter().enumerate() {
-                        // SAFETY: tile < count, so the 4 values of this plane are readable.
-                        let four = unsafe {
-                            q[m].add((tile * P + p) * PLANE).cast::<i32>().read_unaligned()
-                        };
-                        let four = vreinterpretq_s8_s32(vdupq_n_s32(four));
-                        let [lower, upper] = &mut sums[m];
-                        *lower = vmlal_s8(*lower, vget_low_s8(plane), vget_low_s8(four));
-                        *upper = vmlal_high_s8(*upper, plane, four);
-                    }
-                }
+    if let Ok(q) = <[*const i8; 4]>::try_from(&q[..]) {
+        for quarter in 0..4 {
+            let rows = widened::<WIDEN>(count, |start, count, sums| {
+                // SAFETY: start < count, so the tiles and activations from there on are there.
+                let (from, q) = unsafe {
+                    let from = tiles.add(start * TILE_BYTES + quarter * 16);
+                    (from, q.map(|q| q.add(start * P * PLANE)))
+                };
+                four_tokens(from, count, q, sums);
+            });
+            for (out, rows) in out.iter_mut().zip(rows) {
+                // SAFETY: `out` has 16 values; the quarter's 4 start at 4·quarter.
+                unsafe { vst1q_s32(out.as_mut_ptr().add(quarter * 4), rows) };
             }
-            for m in 0..M {
-                wide[m][0] = vpadalq_s16(wide[m][0], sums[m][0]);
-                wide[m][1] = vpadalq_s16(wide[m][1], sums[m][1]);
-            }
-            start = end;
         }
-        for m in 0..M {
-            let rows = vpaddq_s32(wide[m][0], wide[m][1]);
-            // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
-            unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
+    } else {
+        for (q, out) in q.into_iter().zip(&mut out) {
+            let quarters = widened::<WIDEN>(count, |start, count, sums| {
+                // SAFETY: start < count, so the tiles and activations from there on are there.
+                let (from, q) =
+                    unsafe { (tiles.add(start * TILE_BYTES), q.add(start * P * PLANE)) };
+                token(from, count, q, sums);
+            });
+            for (quarter, rows) in quarters.into_iter().enumerate() {
+                // SAFETY: `out` has 16 values; the quarter's 4 start at 4·quarter.
+                unsafe { vst1q_s32(out.as_mut_ptr().add(quarter * 4), rows) };
+            }
         }
     }
     out
+}
+
+/// Sums over `count` tiles: `add` adds the products of some, from one on, to eight sums of 16 bits,
+/// and every two of these give the sums of 4 rows.
+#[target_feature(enable = "neon")]
+#[inline]
+fn widened<const WIDEN: usize>(
+    count: usize,
+    add: impl Fn(usize, usize, &mut [int16x8_t; 8]),
+) -> [int32x4_t; 4] {
+    let mut wide = [vdupq_n_s32(0); 8];
+    for start in (0..count).step_by(WIDEN) {
+        let mut sums = [vdupq_n_s16(0); 8];
+        add(start, WIDEN.min(count - start), &mut sums);
+        for (wide, sums) in wide.iter_mut().zip(sums) {
+            *wide = vpadalq_s16(*wide, sums);
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = wide;
+    [vpaddq_s32(a, b), vpaddq_s32(c, d), vpaddq_s32(e, f), vpaddq_s32(g, h)]
 }
