@@ -11,11 +11,11 @@ use anyhow::{Context, Result, bail, ensure};
 use trit_simd::{Level, registry};
 
 /// Formats of weights; `none` where an operation has none.
-const WEIGHTS: &[&str] = &["t4", "t5", "i4", "i8", "f16", "f32", "none"];
+const WEIGHTS: &[&str] = &["t4", "t5", "i4", "i8", "f16", "f32", "u7", "none"];
 /// Types of activations; `none` where an operation has none.
 const ACTS: &[&str] = &["i8", "f32", "none"];
-/// Types of results; T4 of a conversion of layouts.
-const RESULTS: &[&str] = &["i8", "f32", "t4"];
+/// Types of results; T4 of a conversion of layouts, 7-bit codes of keys and values.
+const RESULTS: &[&str] = &["i8", "u7", "f32", "t4"];
 
 /// A kernel's name, taken apart.
 #[derive(Debug, PartialEq, Eq)]
