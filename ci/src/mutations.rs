@@ -199,9 +199,9 @@ pub const MUTATIONS: &[Mutation] = &[
         TERNARY,
     ),
     generic(
-        "ternary: start of the last block of tokens",
+        "ternary: first token after whole blocks",
         "trit-simd/src/ops/packed.rs",
-        ["m.min(panel.tokens.end - M)", "m.min(panel.tokens.end - 1)"],
+        ["whole..tokens.end", "whole + 1..tokens.end"],
         TERNARY,
     ),
     generic(

@@ -17,9 +17,16 @@ mod x86_64;
 pub(crate) use codes::CodeDot;
 pub(crate) use scalar::Scalar;
 pub(crate) use token::{Token, token};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::prefetch_output;
 
 use trit_core::layout::{self, PLANE, TILE_BYTES};
 use trit_core::{GroupSize, TILE_ROWS, int4};
+
+/// Asks for the memory of an output before it is needed, where stable Rust can.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn prefetch_output<T>(_element: &T) {}
 
 /// An instruction set.
 ///

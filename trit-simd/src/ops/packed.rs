@@ -7,7 +7,7 @@ use trit_core::activations::BLOCK;
 use trit_core::{GroupSize, Scales, TILE_ROWS};
 
 use super::Input;
-use crate::arch::Isa;
+use crate::arch::{Isa, prefetch_output};
 
 /// Weights in row tiles of 16 rows, stored as codes that exceed them by a constant.
 pub(super) trait Packed {
@@ -141,59 +141,69 @@ pub(super) fn product<I: Isa, W: Packed>(isa: I, w: &W, input: &Input<'_>, y: &m
             while first < input.x.tokens() {
                 let panel = Panel::new(w, input, first, I::TOKENS);
                 first = panel.tokens.end;
-                let left = panel.tokens.len();
-                // Constants of the instruction set, so that only their branches are compiled.
-                if I::TOKENS == 8 && left >= 8 {
-                    gemm::<I, W, 8>(isa, w, &scales, input, tiles.clone(), &panel, y);
-                } else if I::TOKENS == 6 && left >= 6 {
-                    gemm::<I, W, 6>(isa, w, &scales, input, tiles.clone(), &panel, y);
-                } else if left >= 4 {
-                    gemm::<I, W, 4>(isa, w, &scales, input, tiles.clone(), &panel, y);
-                } else {
-                    gemv(isa, w, &scales, input, tiles.clone(), &panel, y);
+                let mut tokens = panel.tokens.clone();
+                // Constants of the instruction set, so that only one of these is compiled.
+                if I::TOKENS == 8 {
+                    tokens = gemm::<I, W, 8>(isa, w, &scales, input, &tiles, &panel, tokens, y);
+                } else if I::TOKENS == 6 {
+                    tokens = gemm::<I, W, 6>(isa, w, &scales, input, &tiles, &panel, tokens, y);
                 }
+                tokens = gemm::<I, W, 4>(isa, w, &scales, input, &tiles, &panel, tokens, y);
+                gemv(isa, w, &scales, input, &tiles, &panel, tokens, y);
             }
         },
     );
 }
 
-/// The row tiles `tiles` of a panel, in blocks of M tokens.
+/// The tokens `tokens` of a panel in blocks of M, but for a rest of less than M, which it returns.
 #[inline(always)]
 fn gemm<I: Isa, W: Packed, const M: usize>(
     isa: I,
     w: &W,
     scales: &RowScales<'_>,
     input: &Input<'_>,
-    mut tiles: Range<usize>,
+    tiles: &Range<usize>,
     panel: &Panel,
+    tokens: Range<usize>,
     y: &mut [f32],
-) {
-    if I::GEMM_TILES == 2 {
-        tiles = streams::<I, W, 2, M>(isa, w, scales, input, tiles, panel, y);
+) -> Range<usize> {
+    let whole = tokens.start + tokens.len() / M * M;
+    let blocks = tokens.start..whole;
+    if !blocks.is_empty() {
+        let mut left = tiles.clone();
+        if I::GEMM_TILES == 2 {
+            left = streams::<I, W, 2, M>(isa, w, scales, input, left, panel, &blocks, y);
+        }
+        streams::<I, W, 1, M>(isa, w, scales, input, left, panel, &blocks, y);
     }
-    streams::<I, W, 1, M>(isa, w, scales, input, tiles, panel, y);
+    whole..tokens.end
 }
 
-/// The row tiles `tiles` of a panel, token by token.
+/// The tokens `tokens` of a panel one by one.
 #[inline(always)]
 fn gemv<I: Isa, W: Packed>(
     isa: I,
     w: &W,
     scales: &RowScales<'_>,
     input: &Input<'_>,
-    mut tiles: Range<usize>,
+    tiles: &Range<usize>,
     panel: &Panel,
+    tokens: Range<usize>,
     y: &mut [f32],
 ) {
-    if W::STREAMS && I::GEMV_TILES == 4 {
-        tiles = streams::<I, W, 4, 1>(isa, w, scales, input, tiles, panel, y);
-    } else if W::STREAMS && I::GEMV_TILES == 2 {
-        tiles = streams::<I, W, 2, 1>(isa, w, scales, input, tiles, panel, y);
+    if !tokens.is_empty() {
+        let mut left = tiles.clone();
+        if W::STREAMS && I::GEMV_TILES == 4 {
+            left = streams::<I, W, 4, 1>(isa, w, scales, input, left, panel, &tokens, y);
+        } else if W::STREAMS && I::GEMV_TILES == 2 {
+            left = streams::<I, W, 2, 1>(isa, w, scales, input, left, panel, &tokens, y);
+        }
+        streams::<I, W, 1, 1>(isa, w, scales, input, left, panel, &tokens, y);
     }
-    streams::<I, W, 1, 1>(isa, w, scales, input, tiles, panel, y);
 }
 
-/// The row tiles `tiles` in R streams side by side, but for a rest of less than R, which it returns.
+/// The row tiles `tiles` in R streams side by side, but for a rest of less than R, which it returns;
+/// and whole blocks of M tokens.
 ///
 /// For one token, where weights may come from memory, the streams lie a share of all row tiles apart:
 /// each reads memory from beginning to end, which is what hardware fetches ahead best. For several
@@ -206,6 +216,7 @@ fn streams<I: Isa, W: Packed, const R: usize, const M: usize>(
     input: &Input<'_>,
     tiles: Range<usize>,
     panel: &Panel,
+    tokens: &Range<usize>,
     y: &mut [f32],
 ) -> Range<usize> {
     let mut scratch = w.scratch::<R>();
@@ -213,15 +224,20 @@ fn streams<I: Isa, W: Packed, const R: usize, const M: usize>(
     let [step, apart] = if M == 1 { [1, steps] } else { [R, 1] };
     let at_once = (w.tiles_at_once() / R).max(1);
     for some in (0..steps).step_by(at_once) {
-        let mut m = panel.tokens.start;
-        while m < panel.tokens.end {
-            // A last block that would be too long starts earlier and does some tokens again, to
-            // the same bits.
-            let first = m.min(panel.tokens.end - M);
+        for first in tokens.clone().step_by(M) {
             for i in some..steps.min(some + at_once) {
                 let mut at = [tiles.start + i * step; R];
                 for r in 0..R {
                     at[r] += r * apart;
+                }
+                if M > 1 {
+                    for m in 0..M {
+                        for r in 0..R {
+                            // A tile that begins before the first row has its outputs from there.
+                            let row = (at[r] * TILE_ROWS).saturating_sub(input.first_row);
+                            prefetch_output(&y[(first + m) * input.rows + row]);
+                        }
+                    }
                 }
                 let sums =
                     block::<I, W, R, M>(isa, w, scales, &mut scratch, input, at, panel, first);
@@ -231,7 +247,6 @@ fn streams<I: Isa, W: Packed, const R: usize, const M: usize>(
                     }
                 }
             }
-            m += M;
         }
     }
     tiles.start + R * steps..tiles.end

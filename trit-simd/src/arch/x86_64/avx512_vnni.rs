@@ -92,7 +92,7 @@ pub(super) unsafe fn dot<const P: usize, const R: usize, const M: usize>(
     let high = _mm512_set1_epi8(if P == 4 { 0x0C } else { 0xF0u8 as i8 });
     let plane = |bytes: __m512i, p: usize| {
         let shifted = if p < 2 { bytes } else { _mm512_srli_epi16::<4>(bytes) };
-        if p % 2 == 0 {
+        if p.is_multiple_of(2) {
             _mm512_and_si512(shifted, low)
         } else if R * M <= 8 {
             _mm512_and_si512(shifted, high)

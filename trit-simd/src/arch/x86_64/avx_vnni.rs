@@ -127,7 +127,7 @@ unsafe fn dot<const P: usize, const R: usize, const M: usize>(
     let high = _mm256_set1_epi8(if P == 4 { 0x0C } else { 0xF0u8 as i8 });
     let plane = |bytes: __m256i, p: usize| {
         let shifted = if p < 2 { bytes } else { _mm256_srli_epi16::<4>(bytes) };
-        if p % 2 == 0 {
+        if p.is_multiple_of(2) {
             _mm256_and_si256(shifted, low)
         } else if R * M <= 2 {
             _mm256_and_si256(shifted, high)

@@ -20,6 +20,13 @@ pub(super) fn prefetch<T, const R: usize>(weights: [*const T; R], offset: usize)
     }
 }
 
+/// Asks for the cache line in which `element` begins, which will be written soon.
+#[inline(always)]
+pub(crate) fn prefetch_output<T>(element: &T) {
+    // SAFETY: a prefetch faults on no address; SSE is part of x86-64.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(element).cast()) };
+}
+
 /// The activations that meet plane `plane`, counted from the first tile's, as the bytes of an i32.
 ///
 /// # Safety

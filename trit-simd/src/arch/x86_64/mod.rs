@@ -43,4 +43,5 @@ macro_rules! packed_dots {
     };
 }
 
+pub(crate) use lanes::prefetch_output;
 use packed_dots;
