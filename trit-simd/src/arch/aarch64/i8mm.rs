@@ -26,11 +26,11 @@
 //! smmla              a·r0  a·r1  b·r0  b·r1                        i32
 //! ```
 //!
-//! Activations are brought into that order once for all 16 rows: 8 `zip` for two tokens and two
-//! tiles, through a panel on the stack that stays in the first cache. For 8 tokens and two tiles that
-//! makes 128 `smmla` and 80 other operations (32 for the panel, 8 `zip` and 40 of unpacking), where
-//! `dotprod` needs 256 `sdot` and 40: the gain is 1.42, not 2. A layout with 8 inputs a plane, or
-//! activations reordered once for all rows, would come nearer to 2.
+//! Activations are brought into that order once for the 32 rows of two row tiles: 8 `zip` for two
+//! tokens and two tiles, through a panel on the stack that stays in the first cache. For 8 tokens and
+//! two tiles of each that makes 256 `smmla` and 128 other operations (32 for the panel, 16 `zip` and
+//! 80 of unpacking), where `dotprod` needs 512 `sdot` and 80: the gain is 1.54, not 2. A layout with
+//! 8 inputs a plane, or activations reordered once for all rows, would come nearer to 2.
 //!
 //! One token would leave half of every `smmla` empty, and two rows of int8 weights have to be paired
 //! by as many `zip` as that saves `sdot`, since no more than two tokens come at a time: both are
@@ -64,6 +64,8 @@ const NO_TILE: [u8; 16] = [0; 16];
 const _: () = assert!(12 * 128 * (MAX_TERNARY_K as u64 / 2) < 1 << 31);
 
 impl DotKernels for I8mm {
+    const GEMM_TILES: usize = 2;
+
     #[target_feature(enable = "neon,dotprod,i8mm")]
     #[inline]
     unsafe fn dot_t4<const M: usize>(
@@ -72,9 +74,22 @@ impl DotKernels for I8mm {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
+        // SAFETY: as promised to this function.
+        let [out] = unsafe { self.dots_t4([tiles], count, q) };
+        out
+    }
+
+    #[target_feature(enable = "neon,dotprod,i8mm")]
+    #[inline]
+    unsafe fn dots_t4<const R: usize, const M: usize>(
+        self,
+        tiles: [*const u8; R],
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
         if M == 1 {
             // SAFETY: as promised to this function.
-            q.map(|q| unsafe { dotprod::token(tiles, count, q) })
+            tiles.map(|tiles| q.map(|q| unsafe { dotprod::token(tiles, count, q) }))
         } else {
             // SAFETY: as promised to this function.
             unsafe { tokens(tiles, count, q) }
@@ -106,22 +121,23 @@ impl DotKernels for I8mm {
     }
 }
 
-/// [`DotKernels::dot_t4`] of an even number of tokens.
+/// [`DotKernels::dots_t4`] of an even number of tokens.
 ///
 /// # Safety
-/// As [`DotKernels::dot_t4`].
+/// As [`DotKernels::dots_t4`].
 #[target_feature(enable = "neon,i8mm")]
 #[inline]
-unsafe fn tokens<const M: usize>(
-    tiles: *const u8,
+unsafe fn tokens<const R: usize, const M: usize>(
+    tiles: [*const u8; R],
     count: usize,
     q: [*const i8; M],
-) -> [[i32; TILE_ROWS]; M] {
+) -> [[[i32; TILE_ROWS]; M]; R] {
     const {
         assert!(M == 1 || M.is_multiple_of(2) && M / 2 <= PAIRS, "one token is `dot_t4`'s own case")
     };
-    // The two sums, ×1 and ×4, of a pair of tokens and the two pairs of rows of each quarter.
-    let mut sums = [[[[vdupq_n_s32(0); 2]; 2]; PAIRS]; 4];
+    // The two sums, ×1 and ×4, of a pair of tokens and the two pairs of rows of each quarter of each
+    // row tile.
+    let mut sums = [[[[[vdupq_n_s32(0); 2]; 2]; PAIRS]; 4]; R];
     let mut panel = [[[const { MaybeUninit::uninit() }; 4]; PAIRS]; PANEL];
 
     for first in (0..count).step_by(2 * PANEL) {
@@ -148,36 +164,45 @@ unsafe fn tokens<const M: usize>(
                 }
             }
         }
-        for quarter in 0..4 {
-            let mut part = sums[quarter];
-            for (step, panel) in panel[..steps].iter().enumerate() {
-                let tile = first + 2 * step;
-                // SAFETY: tile < count, and the next one is below it or none: 16 bytes each.
-                let rows = unsafe {
-                    let this = tiles.add(tile * TILE_BYTES + quarter * 16).cast::<i8>();
-                    let next = if tile + 1 < count {
-                        this.add(TILE_BYTES)
-                    } else {
-                        NO_TILE.as_ptr().cast()
+        for (tiles, sums) in tiles.into_iter().zip(&mut sums) {
+            for (quarter, sums) in sums.iter_mut().enumerate() {
+                let mut part = *sums;
+                for (step, panel) in panel[..steps].iter().enumerate() {
+                    let tile = first + 2 * step;
+                    // SAFETY: tile < count, and the next one is below it or none: 16 bytes each.
+                    let rows = unsafe {
+                        let this = tiles.add(tile * TILE_BYTES + quarter * 16).cast::<i8>();
+                        let next = if tile + 1 < count {
+                            this.add(TILE_BYTES)
+                        } else {
+                            NO_TILE.as_ptr().cast()
+                        };
+                        interleave(vld1q_s8(this), vld1q_s8(next))
                     };
-                    interleave(vld1q_s8(this), vld1q_s8(next))
-                };
-                let rows = rows.map(|bytes| dotprod::planes(vreinterpretq_u8_s64(bytes)));
-                for (sums, q) in part[..M / 2].iter_mut().zip(panel) {
-                    // SAFETY: the panel has been written for every step and pair.
-                    let q = q.map(|q| unsafe { q.assume_init() });
-                    for (sums, planes) in sums.iter_mut().zip(rows) {
-                        sums[0] = smmla(sums[0], q[0], planes[0]);
-                        sums[1] = smmla(sums[1], q[1], planes[1]);
-                        sums[0] = smmla(sums[0], q[2], planes[2]);
-                        sums[1] = smmla(sums[1], q[3], planes[3]);
+                    let rows = rows.map(|bytes| dotprod::planes(vreinterpretq_u8_s64(bytes)));
+                    for (sums, q) in part[..M / 2].iter_mut().zip(panel) {
+                        // SAFETY: the panel has been written for every step and pair.
+                        let q = q.map(|q| unsafe { q.assume_init() });
+                        for (sums, planes) in sums.iter_mut().zip(rows) {
+                            sums[0] = smmla(sums[0], q[0], planes[0]);
+                            sums[1] = smmla(sums[1], q[1], planes[1]);
+                            sums[0] = smmla(sums[0], q[2], planes[2]);
+                            sums[1] = smmla(sums[1], q[3], planes[3]);
+                        }
                     }
                 }
+                *sums = part;
             }
-            sums[quarter] = part;
         }
     }
 
+    sums.map(|sums| rows(sums))
+}
+
+/// The rows of a row tile, in order, for each of M tokens.
+#[target_feature(enable = "neon,i8mm")]
+#[inline]
+fn rows<const M: usize>(sums: [[[[int32x4_t; 2]; 2]; PAIRS]; 4]) -> [[i32; TILE_ROWS]; M] {
     let mut out = [[0; TILE_ROWS]; M];
     for (quarter, sums) in sums.iter().enumerate() {
         for pair in 0..M / 2 {
