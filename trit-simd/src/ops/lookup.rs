@@ -59,9 +59,11 @@ struct Aligned<T>(T);
 /// Tables of a chunk of Q quads: for each entry and quad, the sums of B tokens.
 type Tables<const B: usize, const Q: usize> = [[[i16; B]; Q]; ENTRIES];
 
-/// 256 KiB for 32 tokens and 8 quads.
+/// 264 KiB for 32 tokens and 8 quads.
 struct Scratch<const B: usize, const Q: usize> {
     tables: Aligned<Tables<B, Q>>,
+    /// The entries of a chunk, by row.
+    entries: [[[u8; Q]; TILE_ROWS]; TILES],
     /// `Σ w·q` of a segment, by row and token.
     sums: Aligned<[[[i16; B]; TILE_ROWS]; TILES]>,
     /// What goes into y: `Σ (sx·sw) · Σ w·q` over the groups, or `Σ w·q` where there are none.
@@ -141,6 +143,7 @@ fn product<const B: usize, const Q: usize>(
 ) {
     let mut scratch = Scratch::<B, Q> {
         tables: Aligned([[[0; B]; Q]; ENTRIES]),
+        entries: [[[0; Q]; TILE_ROWS]; TILES],
         sums: Aligned([[[0; B]; TILE_ROWS]; TILES]),
         totals: Aligned([[[0.0; B]; TILE_ROWS]; TILES]),
     };
@@ -180,33 +183,51 @@ fn fill<const B: usize, const Q: usize>(
     let x_shift = shift(x.group());
     let row_tile = row_tile_bytes(Layout::T4, k);
     let codes = codes(w, tiles.clone());
-    let Scratch { tables, sums, totals } = scratch;
+    let Scratch { tables, entries, sums, totals } = scratch;
+    let (entries, sums) = (&mut entries[..tiles.len()], &mut sums.0[..tiles.len()]);
     for start in (0..k).step_by(segment) {
         let end = k.min(start + segment);
+        for at in (start..end).step_by(Q * TRITS) {
+            tabulate(&transpose::<B, Q>(x, block.clone(), at), &mut tables.0);
+            let part = at / TILE_K * TILE_BYTES;
+            let part = part..row_tile.min(part + Q / PLANE * TILE_BYTES);
+            // Apart from the additions, which then follow each other without a pause.
+            for (entries, codes) in entries.iter_mut().zip(codes.chunks_exact(row_tile)) {
+                *entries = find(&codes[part.clone()]);
+            }
+            for (entries, sums) in entries.iter().zip(&mut *sums) {
+                if at == start {
+                    add::<B, Q, true>(&tables.0, entries, sums);
+                } else {
+                    add::<B, Q, false>(&tables.0, entries, sums);
+                }
+            }
+        }
         let mut sx = [1.0; B];
         if group.is_some() {
             for (sx, token) in sx.iter_mut().zip(block.clone()) {
                 *sx = x.scales(token)[start >> x_shift];
             }
         }
-        for at in (start..end).step_by(Q * TRITS) {
-            tabulate(&transpose::<B, Q>(x, block.clone(), at), &mut tables.0);
-            let (is_first, is_last) = (at == start, at + Q * TRITS >= end);
-            let part = at / TILE_K * TILE_BYTES;
-            let part = part..row_tile.min(part + Q / PLANE * TILE_BYTES);
-            let rows = codes.chunks_exact(row_tile).zip(&mut sums.0).zip(&mut totals.0);
-            for (tile, ((codes, sums), totals)) in tiles.clone().zip(rows) {
-                let entries = entries(&codes[part.clone()]);
-                if is_first {
-                    add::<B, Q, true>(&tables.0, &entries, sums);
-                } else {
-                    add::<B, Q, false>(&tables.0, &entries, sums);
-                }
-                if is_last {
-                    let sw =
-                        if group.is_some() { scales.at(tile, start) } else { [1.0; TILE_ROWS] };
-                    fold(sums, totals, start == 0, &sx, &sw);
-                }
+        for (tile, (sums, totals)) in tiles.clone().zip(sums.iter().zip(&mut totals.0)) {
+            let first = start == 0;
+            if group.is_some() {
+                let sw = scales.at(tile, start);
+                fold(
+                    sums,
+                    totals,
+                    first,
+                    #[inline(always)]
+                    |r, t| sx[t] * sw[r],
+                );
+            } else {
+                fold(
+                    sums,
+                    totals,
+                    first,
+                    #[inline(always)]
+                    |_, _| 1.0,
+                );
             }
         }
     }
@@ -269,7 +290,7 @@ const fn entry(byte: u8) -> u8 {
 
 /// The entries of each row's bytes in one tile or two.
 #[inline(always)]
-fn entries<const Q: usize>(tiles: &[u8]) -> [[u8; Q]; TILE_ROWS] {
+fn find<const Q: usize>(tiles: &[u8]) -> [[u8; Q]; TILE_ROWS] {
     let mut entries = [[0; Q]; TILE_ROWS];
     for (tile, bytes) in tiles.as_chunks::<TILE_BYTES>().0.iter().enumerate() {
         let mut found = [0; TILE_BYTES];
@@ -307,19 +328,19 @@ fn add<const B: usize, const Q: usize, const FIRST: bool>(
     }
 }
 
-/// Adds a segment to the totals of 16 rows, or starts them with it.
+/// Adds a segment to the totals of 16 rows, or starts them with it, times the scale of each row and
+/// token.
 #[inline(always)]
 fn fold<const B: usize>(
     sums: &[[i16; B]; TILE_ROWS],
     totals: &mut [[f32; B]; TILE_ROWS],
     first: bool,
-    sx: &[f32; B],
-    sw: &[f32; TILE_ROWS],
+    scale: impl Fn(usize, usize) -> f32,
 ) {
     for r in 0..TILE_ROWS {
         for t in 0..B {
             let total = if first { 0.0 } else { totals[r][t] };
-            totals[r][t] = total + (sx[t] * sw[r]) * f32::from(sums[r][t]);
+            totals[r][t] = total + scale(r, t) * f32::from(sums[r][t]);
         }
     }
 }
