@@ -211,9 +211,9 @@ pub const MUTATIONS: &[Mutation] = &[
         TERNARY,
     ),
     own(
-        "lookup: entry of a byte",
+        "lookup: entry of a table",
         LOOKUP,
-        ["(nines & 0x0F) + (nines >> 4)", "(nines & 0x07) + (nines >> 4)"],
+        ["tables[high * 9 + low]", "tables[high * 8 + low]"],
         ["haswell", "avx2"],
         TERNARY,
     ),
