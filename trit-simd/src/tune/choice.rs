@@ -40,7 +40,7 @@ impl Choice {
 
     /// The name of the variant that runs.
     pub fn variant(&self) -> &'static str {
-        variants::name(self.shape.operation(), self.place())
+        variants::name(self.shape.operation(), self.winner().unwrap_or(self.default))
     }
 
     /// The name of the variant that would run without tuning.
@@ -58,11 +58,11 @@ impl Choice {
         self.rival.map(|(place, cost)| (variants::name(self.shape.operation(), place), cost))
     }
 
-    /// The place of the variant that runs.
-    fn place(&self) -> u8 {
-        match (self.verdict, self.rival) {
-            (Verdict::Won, Some((place, _))) => place,
-            _ => self.default,
+    /// The place of the variant that runs instead of the default.
+    fn winner(&self) -> Option<u8> {
+        match self.verdict {
+            Verdict::Won => self.rival.map(|(place, _)| place),
+            Verdict::Only | Verdict::Unbeaten | Verdict::Unclear => None,
         }
     }
 }
@@ -118,7 +118,8 @@ impl<const SHAPES: usize> Tuning<SHAPES> {
 impl<const SHAPES: usize> Select for Tuning<SHAPES> {
     #[inline]
     fn start(&self, shape: Shape, _default: &'static str) -> Option<(Trial, u64)> {
-        let place = self.choices.get(shape)?.place();
+        // A default is left to the kernels, since it depends on the tokens more finely than a shape.
+        let place = self.choices.get(shape)?.winner()?;
         Some((Trial { shape, place, draw: None }, 0))
     }
 

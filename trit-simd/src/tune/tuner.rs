@@ -109,8 +109,8 @@ impl<const SHAPES: usize> Tuner<SHAPES> {
     }
 
     /// Begins a call: which variant it is to run. `default` is the name of the one that it would run
-    /// without a tuner. `None` if there is no room for the shape or no such variant: the default is to
-    /// run, and nothing to be told.
+    /// without a tuner. `None` if that is to run and its time does not matter: in the warm-up, when it
+    /// was chosen, when there is no room for the shape or no such variant.
     pub fn start(&mut self, shape: Shape, default: &str) -> Option<Trial> {
         let candidates = &self.candidates[shape.operation() as usize];
         if self.searches.get(shape).is_none() {
@@ -122,6 +122,9 @@ impl<const SHAPES: usize> Tuner<SHAPES> {
         }
         let search = self.searches.get_mut(shape)?;
         let draw = search.bandit.draw();
+        if draw.arm() == 0 && !draw.is_trial() {
+            return None;
+        }
         Some(Trial { shape, place: candidates.place(search.default, draw.arm()), draw: Some(draw) })
     }
 
