@@ -106,8 +106,11 @@ const F32: ConvertOptions = ConvertOptions {
     positions: Dense::F32,
 };
 
+/// How far a dense model may lie: attention's 7 bits make a difference of 2 %.
+const SEVEN_BITS: f64 = 0.04;
+
 #[test]
-fn dense_models_agree_in_f32() {
+fn dense_models_agree() {
     for folder in models("dense") {
         let (expected, found) = run(&folder, &F32);
         let mel = expected.floats("mel");
@@ -118,14 +121,14 @@ fn dense_models_agree_in_f32() {
             "{}: mel {worst:.1e}, encoder {encoded:.1e}, logits {logits:.1e}",
             folder.display()
         );
-        assert!(worst <= 1e-4 && encoded <= 1e-3 && logits <= 1e-3);
+        assert!(worst <= 1e-4 && encoded <= SEVEN_BITS && logits <= SEVEN_BITS);
         assert_eq!(found.next, expected.ids("next"), "greedy tokens");
     }
 }
 
 #[test]
 fn narrower_dense_types_stay_near() {
-    for (dense, bound) in [(Dense::F16, 5e-3), (Dense::Int8, 0.15)] {
+    for (dense, bound) in [(Dense::F16, SEVEN_BITS), (Dense::Int8, 0.15)] {
         let options = ConvertOptions { linear: dense, head: dense, conv: dense, ..F32 };
         let (expected, found) = run(&fixtures().join("dense"), &options);
         let logits = relative(&found.logits, &expected.floats("logits"));
@@ -148,9 +151,9 @@ fn exactly_ternary_models_agree() {
 
 #[test]
 fn ternary_weights_survive_as_dense_ones_too() {
-    // The same model through the float path: only activation rounding separates the two.
+    // The same model through float layers: only the rounding of attention is left.
     let (expected, found) = run(&fixtures().join("ternary"), &F32);
-    assert!(relative(&found.logits, &expected.floats("logits")) <= 1e-3);
+    assert!(relative(&found.logits, &expected.floats("logits")) <= SEVEN_BITS);
 }
 
 #[test]

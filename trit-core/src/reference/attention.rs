@@ -118,6 +118,10 @@ pub fn store_heads(
 /// * out = (1 / total) · Σ (m / 127) · n over ascending blocks, from +0, n = Σ weight · value number,
 ///   exact.
 ///
+/// The operations after quantising are exact or as [`attention`]'s; what quantising itself costs
+/// depends on the operands. Of 500 normal keys it is 2 % of the output's norm at most, for scores that
+/// deviate by up to 1, and 5 % for scores that deviate by 5 (`trit-simd/tests/registry/attention.rs`).
+///
 /// # Errors
 /// A query that is not finite, or shapes that do not fit.
 pub fn attention_u7(
