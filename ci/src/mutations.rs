@@ -274,6 +274,12 @@ pub const MUTATIONS: &[Mutation] = &[
         ["start.saturating_add(t + m + 1)", "start.saturating_add(t + m + 2)"],
         ["registry", "float::attention_equals_the_reference"],
     ),
+    generic(
+        "attention in 7 bits: a block of weights",
+        "trit-simd/src/float/heads.rs",
+        ["weights.chunks(BLOCK)", "weights.chunks(BLOCK / 2)"],
+        ["registry", "attention::attention_equals_the_reference"],
+    ),
 ];
 
 #[cfg(test)]
