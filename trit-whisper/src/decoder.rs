@@ -1,22 +1,18 @@
 //! The decoder: one token at a time, with caches of keys and values.
 
 use heapless::Vec;
+use trit_core::HeadShape;
 use trit_core::heads::Side;
-use trit_core::{HeadShape, HeadsMut};
 
 use crate::arena::Arena;
+use crate::cache::{Cache, Precision};
 use crate::config::Config;
-use crate::encoder::{CHUNK, Mlp, Projections, Scratch, attend, mlp, norm, project};
+use crate::encoder::{CHUNK, Mlp, Projections, Scratch, mlp, norm, project};
 use crate::error::Error;
 use crate::linear::{Acts, Compute, Layer, any_integer, linear};
 use crate::model::Model;
 
-/// Keys and values of one block.
-struct Cache<'a> {
-    keys: HeadsMut<'a>,
-    values: HeadsMut<'a>,
-}
-
+/// Keys and values of each block.
 type Caches<'a> = Vec<Cache<'a>, { Config::MAX_LAYERS }>;
 
 /// The decoder's caches and logits.
@@ -29,12 +25,15 @@ pub(crate) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(config: &Config, arena: &mut Arena<'a>) -> Option<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        precision: Precision,
+        arena: &mut Arena<'a>,
+    ) -> Option<Self> {
         let mut caches = |shape: HeadShape| {
             let mut caches = Caches::new();
             for _ in 0..config.n_text_layer {
-                let (keys, values) = (arena.heads(shape)?, arena.heads(shape)?);
-                caches.push(Cache { keys, values }).ok()?;
+                caches.push(Cache::take(shape, precision, arena)?).ok()?;
             }
             Some(caches)
         };
@@ -57,7 +56,7 @@ impl<'a> Decoder<'a> {
     ) -> Result<(), Error> {
         let d = model.config().state();
         self.position = 0;
-        for (block, Cache { keys, values }) in model.decoder.iter().zip(&mut self.cross) {
+        for (block, cache) in model.decoder.iter().zip(&mut self.cross) {
             let Some((_, attn)) = &block.cross else { continue };
             let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
             let integer = any_integer(&[key, value]);
@@ -66,9 +65,9 @@ impl<'a> Decoder<'a> {
                 let acts = Acts::new(compute, audio, d, tokens, d, integer, &mut scratch.quant)?;
                 let projected = &mut scratch.mixed[..audio.len()];
                 linear(compute, &key, &acts, projected)?;
-                compute.kernels.store_heads(projected, Side::Keys, chunk * CHUNK, keys)?;
+                cache.store(compute, projected, Side::Keys, chunk * CHUNK)?;
                 linear(compute, &value, &acts, projected)?;
-                compute.kernels.store_heads(projected, Side::Values, chunk * CHUNK, values)?;
+                cache.store(compute, projected, Side::Values, chunk * CHUNK)?;
             }
         }
         Ok(())
@@ -113,14 +112,13 @@ impl<'a> Decoder<'a> {
             let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
             let projected = &mut scratch.mixed[..d];
             linear(compute, &attn.key, &acts, projected)?;
-            compute.kernels.store_heads(projected, Side::Keys, position, &mut own.keys)?;
+            own.store(compute, projected, Side::Keys, position)?;
             linear(compute, &attn.value, &acts, projected)?;
-            compute.kernels.store_heads(projected, Side::Values, position, &mut own.values)?;
+            own.store(compute, projected, Side::Values, position)?;
             let query = &mut scratch.wide[..d];
             linear(compute, &attn.query, &acts, query)?;
             let mixed = &mut scratch.mixed[..d];
-            let (keys, values) = (own.keys.as_ref(), own.values.as_ref());
-            attend(compute, query, &keys, &values, position + 1, scratch.scores, mixed)?;
+            own.attend(compute, query, position + 1, scratch.scores, mixed)?;
             project(compute, &attn.out, mixed, d, &mut scratch.quant, normed, x)?;
 
             if let Some((cross_ln, attn)) = &block.cross {
@@ -131,8 +129,7 @@ impl<'a> Decoder<'a> {
                 let queries = &mut scratch.wide[..d];
                 linear(compute, &query, &acts, queries)?;
                 let mixed = &mut scratch.mixed[..d];
-                let (keys, values) = (cross.keys.as_ref(), cross.values.as_ref());
-                attend(compute, queries, &keys, &values, audio_ctx, scratch.scores, mixed)?;
+                cross.attend(compute, queries, audio_ctx, scratch.scores, mixed)?;
                 project(compute, &out, mixed, d, &mut scratch.quant, normed, x)?;
             }
 

@@ -1,17 +1,16 @@
 //! The encoder: two convolutions, positions, transformer blocks, a norm.
 //!
 //! Tokens (positions) pass in chunks, so that wide intermediate values stay small; only the
-//! residual stream and one block's keys and values, in 7 bits, span the window.
+//! residual stream and one block's keys and values span the window.
 
 use trit_core::heads::Side;
-use trit_core::{Heads, HeadsMut};
 
 use crate::arena::Arena;
+use crate::cache::{Cache, Precision, scratch_len};
 use crate::config::Config;
 use crate::error::Error;
-use crate::linear::{Acts, Compute, Layer, QuantBuffers, any_integer, linear, split};
+use crate::linear::{Acts, Compute, Layer, QuantBuffers, any_integer, linear};
 use crate::model::{Attention, Block, Linear, Model, Norm};
-use crate::plan::attention_len;
 
 /// Tokens that pass at once.
 pub(crate) const CHUNK: usize = 64;
@@ -33,14 +32,19 @@ pub(crate) struct Scratch<'a> {
 }
 
 impl<'a> Scratch<'a> {
-    pub(crate) fn new(config: &Config, threads: usize, arena: &mut Arena<'a>) -> Option<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        threads: usize,
+        precision: Precision,
+        arena: &mut Arena<'a>,
+    ) -> Option<Self> {
         let d = config.state();
         let widest = (4 * d).max(3 * config.n_mels as usize);
         Some(Self {
             normed: arena.take(CHUNK * d)?,
             mixed: arena.take(CHUNK * d)?,
             wide: arena.take(CHUNK * 4 * d)?,
-            scores: arena.take(threads.max(1) * attention_len(config))?,
+            scores: arena.take(threads.max(1) * scratch_len(config, precision))?,
             quant: QuantBuffers::take(arena, CHUNK, widest)?,
         })
     }
@@ -50,20 +54,18 @@ impl<'a> Scratch<'a> {
 pub(crate) struct Encoder<'a> {
     /// Residual stream `[ctx, d]`, and the result.
     x: &'a mut [f32],
-    /// One block's keys.
-    keys: HeadsMut<'a>,
-    /// One block's values.
-    values: HeadsMut<'a>,
+    /// One block's keys and values.
+    cache: Cache<'a>,
 }
 
 impl<'a> Encoder<'a> {
-    pub(crate) fn new(config: &Config, arena: &mut Arena<'a>) -> Option<Self> {
-        let heads = config.encoder_heads()?;
-        Some(Self {
-            x: arena.take(config.audio_ctx() * config.state())?,
-            keys: arena.heads(heads)?,
-            values: arena.heads(heads)?,
-        })
+    pub(crate) fn new(
+        config: &Config,
+        precision: Precision,
+        arena: &mut Arena<'a>,
+    ) -> Option<Self> {
+        let x = arena.take(config.audio_ctx() * config.state())?;
+        Some(Self { x, cache: Cache::take(config.encoder_heads()?, precision, arena)? })
     }
 
     /// The encoded audio `[ctx, d]`.
@@ -116,7 +118,7 @@ impl<'a> Encoder<'a> {
         block: &Block,
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
-        let Self { x, keys, values } = self;
+        let Self { x, cache } = self;
         let (d, ctx) = (model.config().state(), model.config().audio_ctx());
         let Projections { query, key, value, out } = Projections::new(model, &block.attn)?;
         let integer = any_integer(&[query, key, value]);
@@ -126,11 +128,10 @@ impl<'a> Encoder<'a> {
             let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
             let projected = &mut scratch.mixed[..x.len()];
             linear(compute, &key, &acts, projected)?;
-            compute.kernels.store_heads(projected, Side::Keys, chunk * CHUNK, keys)?;
+            cache.store(compute, projected, Side::Keys, chunk * CHUNK)?;
             linear(compute, &value, &acts, projected)?;
-            compute.kernels.store_heads(projected, Side::Values, chunk * CHUNK, values)?;
+            cache.store(compute, projected, Side::Values, chunk * CHUNK)?;
         }
-        let (keys, values) = (keys.as_ref(), values.as_ref());
         for x in x.chunks_mut(CHUNK * d) {
             let normed = &mut scratch.normed[..x.len()];
             norm(compute, model, block.attn_ln, x, normed)?;
@@ -138,7 +139,7 @@ impl<'a> Encoder<'a> {
             let queries = &mut scratch.wide[..x.len()];
             linear(compute, &query, &acts, queries)?;
             let mixed = &mut scratch.mixed[..x.len()];
-            attend(compute, queries, &keys, &values, ctx, scratch.scores, mixed)?;
+            cache.attend(compute, queries, ctx, scratch.scores, mixed)?;
             project(compute, &out, mixed, d, &mut scratch.quant, scratch.normed, x)?;
         }
         Ok(())
@@ -224,25 +225,6 @@ impl<'a> Projections<'a> {
             out: Layer::new(model, attn.out)?,
         })
     }
-}
-
-/// Attention without a mask over the first `ctx` keys, split over threads by queries.
-pub(crate) fn attend(
-    compute: &Compute<'_>,
-    q: &[f32],
-    keys: &Heads<'_>,
-    values: &Heads<'_>,
-    ctx: usize,
-    scores: &mut [f32],
-    out: &mut [f32],
-) -> Result<(), Error> {
-    let shape = keys.shape();
-    let (d, scale) = (shape.columns(), 1.0 / libm::sqrtf(shape.width() as f32));
-    let threads = compute.join.threads();
-    split(compute.join, threads, 0..q.len() / d, d, out, scores, &|range, out, scores| {
-        let q = &q[range.start * d..range.end * d];
-        Ok(compute.kernels.attention_u7(q, keys, values, ctx, scale, scores, out)?)
-    })
 }
 
 /// `x += mixed · Wᵀ + bias`, through `buffer`.

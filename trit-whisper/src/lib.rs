@@ -28,6 +28,7 @@
 #![deny(unsafe_code)]
 
 mod arena;
+mod cache;
 mod config;
 mod decode;
 mod decoder;
@@ -58,6 +59,7 @@ pub mod threads;
 #[cfg(feature = "std")]
 mod tokenizer;
 
+pub use cache::Precision;
 pub use config::Config;
 pub use error::{Error, ModelError};
 pub use model::Model;

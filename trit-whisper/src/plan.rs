@@ -2,9 +2,9 @@
 
 use trit_core::HeadShape;
 use trit_core::reference::{FFT_SIZE, LANES};
-use trit_simd::attention_u7_scratch_len;
 
 use crate::arena::{ALIGNMENT, size};
+use crate::cache::{Cache, Precision, scratch_len};
 use crate::config::Config;
 use crate::encoder::CHUNK;
 use crate::linear::QuantBuffers;
@@ -14,11 +14,11 @@ use crate::linear::QuantBuffers;
 pub struct MemoryPlan {
     /// Log-mel of a window.
     pub mel: usize,
-    /// Residual stream of the encoder, and keys and values of one block in 7 bits.
+    /// Residual stream of the encoder, and keys and values of one block.
     pub encoder: usize,
-    /// Keys and values of the audio for every decoder block, in 7 bits.
+    /// Keys and values of the audio for every decoder block.
     pub cross_cache: usize,
-    /// Keys and values of the tokens for every decoder block, in 7 bits.
+    /// Keys and values of the tokens for every decoder block.
     pub self_cache: usize,
     /// Logits and tokens.
     pub decoding: usize,
@@ -32,12 +32,19 @@ impl MemoryPlan {
         Self::with_threads(config, 1)
     }
 
-    /// The plan for `threads` threads, each of which needs scratch of its own for attention.
+    /// The plan for `threads` threads, each of which needs scratch of its own for attention, and the
+    /// default precision.
     pub fn with_threads(config: &Config, threads: usize) -> Self {
+        Self::with_precision(config, threads, Precision::default())
+    }
+
+    /// As [`with_threads`](Self::with_threads), with keys and values in `precision`.
+    pub fn with_precision(config: &Config, threads: usize, precision: Precision) -> Self {
         let (d, mels) = (config.state(), config.n_mels as usize);
         let (ctx, text_ctx) = (config.audio_ctx(), config.text_ctx());
         let layers = config.n_text_layer as usize;
-        let keys_and_values = |shape: Option<HeadShape>| 2 * shape.map_or(0, |s| heads_bytes(&s));
+        let keys_and_values =
+            |shape: Option<HeadShape>| shape.map_or(0, |shape| Cache::bytes(&shape, precision));
         let widest = (4 * d).max(3 * mels);
         Self {
             mel: size::<f32>((config.frames() + 2) * mels)
@@ -51,7 +58,7 @@ impl MemoryPlan {
                 + size::<u32>(config.vocab().div_ceil(32)),
             scratch: 2 * size::<f32>(CHUNK * d)
                 + size::<f32>(CHUNK * 4 * d)
-                + size::<f32>(threads.max(1) * attention_len(config))
+                + size::<f32>(threads.max(1) * scratch_len(config, precision))
                 + QuantBuffers::bytes(CHUNK, widest),
         }
     }
@@ -61,16 +68,4 @@ impl MemoryPlan {
         let Self { mel, encoder, cross_cache, self_cache, decoding, scratch } = self;
         mel + encoder + cross_cache + self_cache + decoding + scratch + ALIGNMENT
     }
-}
-
-/// Bytes of the keys, or values, of one block.
-fn heads_bytes(shape: &HeadShape) -> usize {
-    size::<u8>(shape.codes_len()) + size::<f32>(shape.scales_len())
-}
-
-/// Floats of scratch that any attention of the model takes on one thread.
-pub(crate) fn attention_len(config: &Config) -> usize {
-    let shapes = [config.encoder_heads(), config.cross_heads(), config.text_heads()];
-    let lengths = shapes.iter().flatten().map(attention_u7_scratch_len);
-    lengths.max().unwrap_or(0)
 }

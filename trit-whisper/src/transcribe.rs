@@ -4,6 +4,7 @@ use trit_simd::Kernels;
 use trit_simd::parallel::Join;
 
 use crate::arena::Arena;
+use crate::cache::Precision;
 use crate::config::Config;
 use crate::decode::{Suppressed, apply_rules, greedy, probability};
 use crate::decoder::Decoder;
@@ -27,11 +28,13 @@ pub struct Options {
     pub translate: bool,
     /// Decode timestamps, and so segments; without them a window is one segment.
     pub timestamps: bool,
+    /// How attention keeps keys and values.
+    pub precision: Precision,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { language: None, translate: false, timestamps: true }
+        Self { language: None, translate: false, timestamps: true, precision: Precision::default() }
     }
 }
 
@@ -113,8 +116,8 @@ struct Decoded {
 }
 
 impl<'m, 'a> Transcriber<'m, 'a> {
-    /// Sets up in `arena`, of [`MemoryPlan::with_threads`]`(…).total()` bytes for as many threads
-    /// as `join` has.
+    /// Sets up in `arena`, of [`MemoryPlan::with_precision`]`(…).total()` bytes for as many threads
+    /// as `join` has and the precision that `options` ask for.
     ///
     /// # Errors
     /// An arena that is too small, or options the model cannot follow.
@@ -136,7 +139,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         }
         let found = arena.len();
         let threads = join.threads();
-        let expected = MemoryPlan::with_threads(config, threads).total();
+        let expected = MemoryPlan::with_precision(config, threads, options.precision).total();
         let short = Error::Arena { expected, found };
         if found < expected {
             return Err(short);
@@ -144,9 +147,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let mut arena = Arena::new(arena);
         let before = arena.left();
         let mel = LogMel::new(config, &mut arena).ok_or(short)?;
-        let encoder = Encoder::new(config, &mut arena).ok_or(short)?;
-        let decoder = Decoder::new(config, &mut arena).ok_or(short)?;
-        let scratch = Scratch::new(config, threads, &mut arena).ok_or(short)?;
+        let encoder = Encoder::new(config, options.precision, &mut arena).ok_or(short)?;
+        let decoder = Decoder::new(config, options.precision, &mut arena).ok_or(short)?;
+        let scratch = Scratch::new(config, threads, options.precision, &mut arena).ok_or(short)?;
         let sampled = arena.take(config.text_ctx()).ok_or(short)?;
         let bits = arena.take(config.vocab().div_ceil(32)).ok_or(short)?;
         debug_assert_eq!(before - arena.left() + crate::arena::ALIGNMENT, expected);

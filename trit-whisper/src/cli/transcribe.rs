@@ -169,7 +169,12 @@ fn options(arguments: &Arguments, name: &str, model: &Model<'_>) -> Result<Optio
     if arguments.translate && !config.is_multilingual() {
         return Err(Failure::Usage(format!("--translate: {name} cannot translate")));
     }
-    Ok(Options { language, translate: arguments.translate, timestamps: !arguments.no_timestamps })
+    Ok(Options {
+        language,
+        translate: arguments.translate,
+        timestamps: !arguments.no_timestamps,
+        ..Options::default()
+    })
 }
 
 /// One line that says which words a small model knows, from its token table.
