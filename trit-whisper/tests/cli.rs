@@ -170,8 +170,15 @@ fn info_tells_what_a_model_is() {
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/words.trit");
     let file = done(program().arg("info").arg(path));
-    let after_name = |output| stdout(output).split_once('\n').unwrap().1.to_owned();
-    assert_eq!(after_name(&file), after_name(&embedded));
+    // From the first line, which is the name, to the pages in memory: a mapped file gives its own back.
+    let what_it_is = |output| {
+        let (_, text) = stdout(output).split_once('\n').unwrap();
+        text.split_once("peak resident memory").unwrap().0.to_owned()
+    };
+    assert_eq!(what_it_is(&file), what_it_is(&embedded));
+    assert!(stdout(&file).contains("weights while decoding"));
+    let float = done(program().args(["info", "--attention", "f32"]));
+    assert_ne!(what_it_is(&float), what_it_is(&embedded), "keys and values take more in f32");
 }
 
 #[test]
@@ -189,6 +196,7 @@ fn a_converted_checkpoint_runs() {
 #[test]
 fn bench_times_each_part() {
     let output = done(program().args(["bench", "--runs", "1"]));
+    done(program().args(["bench", "--runs", "1", "--attention", "f32"]));
     for part in ["encode", "decode one token", "peak memory", "arena", "ternary_t4_i8_f32"] {
         assert!(stdout(&output).contains(part), "{part} is not in {}", stdout(&output));
     }

@@ -8,7 +8,7 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
 
 use super::tuning::{Tuned, TuningOptions};
-use super::{Failure, ModelBytes, machine};
+use super::{AttentionOptions, Failure, ModelBytes, machine};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
     /// Threads; 0 means one for each core
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
     threads: usize,
+    #[command(flatten)]
+    attention: AttentionOptions,
     /// How often each part is timed
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
@@ -56,10 +58,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
     let kernels = tuned.kernels;
     let config = *model.config();
-    let plan = MemoryPlan::with_threads(&config, threads.threads());
+    let precision = arguments.attention.precision();
+    let plan = MemoryPlan::with_precision(&config, threads.threads(), precision);
     let mut arena = super::arena(plan.total())?;
     let timed = threads.install(|| -> Result<_, Error> {
-        let options = Options::default();
+        let options = Options { precision, ..Options::default() };
         let mut transcriber = Transcriber::new(&model, kernels, &threads, &mut arena, options)?;
         let samples = chirp(config.window());
         let (mut encode, mut decode) = (Vec::new(), Vec::new());

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use trit_core::container::ScaleKind;
-use trit_whisper::{MemoryPlan, Model, SAMPLE_RATE};
+use trit_whisper::{MemoryPlan, Model, Precision, SAMPLE_RATE};
 
 use super::tuning::{Tuned, TuningOptions, table};
-use super::{Failure, ModelBytes, machine};
+use super::{AttentionOptions, Failure, ModelBytes, machine};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,6 +23,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
     threads: usize,
     #[command(flatten)]
+    attention: AttentionOptions,
+    #[command(flatten)]
     tuning: TuningOptions,
 }
 
@@ -30,7 +32,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = ModelBytes::open(arguments.model.as_deref())?;
     let model = bytes.model()?;
     let tuned = Tuned::load(&arguments.tuning, arguments.threads)?;
-    let text = describe(&bytes, &model, arguments.threads) + &kernels(&tuned);
+    let precision = arguments.attention.precision();
+    let text = describe(&bytes, &model, arguments.threads, precision) + &kernels(&tuned);
     super::print(&text)
 }
 
@@ -38,7 +41,7 @@ fn mib(bytes: usize) -> f64 {
     bytes as f64 / (1 << 20) as f64
 }
 
-fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize) -> String {
+fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Precision) -> String {
     let c = model.config();
     let mut text = format!("model         {}\n", bytes.name());
     for (label, entry) in [
@@ -104,7 +107,7 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize) -> String {
         mib(model.container().file_len()),
     );
 
-    let plan = MemoryPlan::with_threads(c, threads);
+    let plan = MemoryPlan::with_precision(c, threads, precision);
     text += &format!("memory besides the weights, {threads} threads\n");
     for (label, part) in [
         ("log-mel", plan.mel),

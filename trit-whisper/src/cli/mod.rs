@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use trit_whisper::mmap::MappedFile;
-use trit_whisper::{Model, ModelError, embedded};
+use trit_whisper::{Model, ModelError, Precision, embedded};
 
 /// Whisper with ternary weights on small CPUs.
 #[derive(Parser)]
@@ -116,6 +116,34 @@ fn arena(len: usize) -> Result<Vec<u8>, Failure> {
         .map_err(|_| Failure::Other(format!("cannot have {len} bytes of memory")))?;
     arena.resize(len, 0);
     Ok(arena)
+}
+
+/// How attention keeps keys and values.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Attention {
+    /// A quarter of the memory, several times as fast
+    #[value(name = "7-bit")]
+    SevenBits,
+    /// As dense models are computed where they come from
+    #[value(name = "f32")]
+    Float,
+}
+
+/// The option that chooses between them.
+#[derive(clap::Args)]
+struct AttentionOptions {
+    /// How attention keeps keys and values
+    #[arg(long, value_enum, default_value_t = Attention::SevenBits, value_name = "HOW")]
+    attention: Attention,
+}
+
+impl AttentionOptions {
+    fn precision(&self) -> Precision {
+        match self.attention {
+            Attention::SevenBits => Precision::SevenBits,
+            Attention::Float => Precision::Float,
+        }
+    }
 }
 
 /// Most threads that are started: more than any CPU this is made for has.

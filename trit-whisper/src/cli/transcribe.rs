@@ -14,7 +14,7 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Transcriber, audio};
 
 use super::tuning::{Tuned, TuningOptions};
-use super::{Failure, ModelBytes, machine, tell};
+use super::{AttentionOptions, Failure, ModelBytes, machine, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +48,8 @@ pub(crate) struct Arguments {
     /// Threads; 0 means one for each core
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
     threads: usize,
+    #[command(flatten)]
+    attention: AttentionOptions,
     /// Do not decode timestamps
     #[arg(long)]
     no_timestamps: bool,
@@ -173,7 +175,7 @@ fn options(arguments: &Arguments, name: &str, model: &Model<'_>) -> Result<Optio
         language,
         translate: arguments.translate,
         timestamps: !arguments.no_timestamps,
-        ..Options::default()
+        precision: arguments.attention.precision(),
     })
 }
 
@@ -215,7 +217,7 @@ fn one_file(
         duration: audio.samples.len() as f64 / SAMPLE_RATE as f64,
         ..Transcript::default()
     };
-    let plan = MemoryPlan::with_threads(model.config(), threads.threads());
+    let plan = MemoryPlan::with_precision(model.config(), threads.threads(), options.precision);
     let mut arena = super::arena(plan.total())?;
     let result = threads.install(|| {
         let mut transcriber = Transcriber::new(model, tuned.kernels, threads, &mut arena, options)?;
