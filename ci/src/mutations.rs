@@ -23,6 +23,7 @@ const TERNARY: [&str; 2] = ["registry", "integer::ternary_equals_the_reference"]
 const INT4: [&str; 2] = ["registry", "integer::int4_equals_the_reference"];
 const INT8: [&str; 2] = ["registry", "integer::int8_equals_the_reference"];
 const LARGEST: [&str; 2] = ["registry", "integer::the_largest_k_is_exact"];
+const CODE_3: [&str; 2] = ["registry", "integer::one_code_3_among_many_tokens_is_exact"];
 const MANY: [&str; 2] = ["registry", "integer::many_tokens_are_exact_at_the_extremes"];
 
 /// A mutation of code that every level compiles, seen on this machine.
@@ -229,7 +230,7 @@ pub const MUTATIONS: &[Mutation] = &[
         LOOKUP,
         ["byte & (byte >> 1) & 0x55", "byte & (byte >> 1) & 0x15"],
         ["haswell", "avx2"],
-        TERNARY,
+        CODE_3,
     ),
     own(
         "lookup: activations of a quad",

@@ -326,6 +326,31 @@ fn many_tokens_are_exact_at_the_extremes() {
     }
 }
 
+/// One code 3 among trits, in each plane in turn: a design for many tokens that tabulates trits must
+/// find it wherever it is.
+#[test]
+#[cfg_attr(miri, ignore = "a million products a variant")]
+fn one_code_3_among_many_tokens_is_exact() {
+    let mut random = Random(11);
+    let (rows, k, tokens) = (17, 80, 37);
+    let scales = random.floats(Scales::len(rows, k, None));
+    let acts = Acts::new(&mut random, tokens, k, None, Fill::Random);
+    for plane in 0..4 {
+        let mut codes = Ternary::codes(&mut random, Layout::T4, rows, k, Trits::Ones);
+        // The weight +1 of the first row is the code 2.
+        codes.as_mut()[64] |= 1 << (2 * plane);
+        let w = TernaryMatrix::new(rows, k, Layout::T4, &codes, Scales::Row(&scales)).unwrap();
+        compare(
+            &mut random,
+            &acts,
+            rows,
+            &|x, bias, rows, y| reference::ternary(&w, x, bias, rows, y),
+            |kernels, x, bias, rows, y| kernels.ternary(&w, x, bias, rows, y).unwrap(),
+        )
+        .unwrap();
+    }
+}
+
 /// Random data just below the largest k, where neither layout's tiles nor groups end with k.
 #[test]
 #[cfg_attr(miri, ignore = "millions of products a variant")]
