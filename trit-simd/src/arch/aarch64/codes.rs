@@ -19,32 +19,30 @@ use super::asm::dot::sdot_lane;
 use crate::arch::codes::{CodeKernels, STEP};
 use crate::cpu::{Dotprod, I8mm, Neon, Sve};
 
-impl CodeKernels for Neon {
-    #[target_feature(enable = "neon")]
-    #[inline]
-    unsafe fn dot_u7<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's.
-        unsafe { widening(tiles, count, q) }
-    }
+/// Gives a level one of the bodies below, whose features are among the level's own.
+macro_rules! code_kernels {
+    ($($level:ident: $body:ident with $features:literal;)+) => {$(
+        impl CodeKernels for $level {
+            #[target_feature(enable = $features)]
+            #[inline]
+            unsafe fn dot_u7<const M: usize>(
+                self,
+                tiles: *const u8,
+                count: usize,
+                q: [*const i8; M],
+            ) -> [[i32; TILE_ROWS]; M] {
+                // SAFETY: as the caller's.
+                unsafe { $body(tiles, count, q) }
+            }
+        }
+    )+};
 }
 
-impl CodeKernels for Sve {
-    #[target_feature(enable = "neon")]
-    #[inline]
-    unsafe fn dot_u7<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; NEON is among the level's features.
-        unsafe { widening(tiles, count, q) }
-    }
+code_kernels! {
+    Neon: widening with "neon";
+    Sve: widening with "neon";
+    Dotprod: dots with "neon,dotprod";
+    I8mm: dots with "neon,dotprod";
 }
 
 /// [`CodeKernels::dot_u7`]: two tiles at a time, whose products fit an i16 together.
@@ -88,34 +86,6 @@ unsafe fn widening<const M: usize>(
         }
     }
     out
-}
-
-impl CodeKernels for Dotprod {
-    #[target_feature(enable = "neon,dotprod")]
-    #[inline]
-    unsafe fn dot_u7<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's.
-        unsafe { dots(tiles, count, q) }
-    }
-}
-
-impl CodeKernels for I8mm {
-    #[target_feature(enable = "neon,dotprod")]
-    #[inline]
-    unsafe fn dot_u7<const M: usize>(
-        self,
-        tiles: *const u8,
-        count: usize,
-        q: [*const i8; M],
-    ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's; FEAT_DotProd is among the level's features.
-        unsafe { dots(tiles, count, q) }
-    }
 }
 
 /// [`CodeKernels::dot_u7`]: four tiles at a time, which one register of 16 values serves.

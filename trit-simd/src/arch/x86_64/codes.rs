@@ -42,49 +42,35 @@ impl CodeKernels for Avx512Vnni {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M] {
-        // SAFETY: as the caller's.
-        unsafe { dot_512(tiles, count, q) }
-    }
-}
-
-/// [`CodeKernels::dot_u7`]: as many sums side by side as hide `vpdpbusd`'s latency, one for each of
-/// many tokens, four for each of few.
-///
-/// # Safety
-/// As [`CodeKernels::dot_u7`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
-#[inline]
-unsafe fn dot_512<const M: usize>(
-    tiles: *const u8,
-    count: usize,
-    q: [*const i8; M],
-) -> [[i32; TILE_ROWS]; M] {
-    let mut sums = [[_mm512_setzero_si512(); STEP]; M];
-    for start in (0..count).step_by(STEP) {
-        for step in 0..STEP {
-            let tile = start + step;
-            // SAFETY: tile < count, so the 64 bytes lie within the tiles.
-            let codes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE).cast()) };
-            for m in 0..M {
-                let sum = &mut sums[m][if M < 4 { step } else { 0 }];
-                // SAFETY: tile < count, so its 4 values are readable.
-                let q = _mm512_set1_epi32(unsafe { four(q[m], tile) });
-                *sum = _mm512_dpbusd_epi32(*sum, codes, q);
+        // As many sums side by side as hide `vpdpbusd`'s latency, one for each of many tokens, four for
+        // each of few.
+        let mut sums = [[_mm512_setzero_si512(); STEP]; M];
+        for start in (0..count).step_by(STEP) {
+            for step in 0..STEP {
+                let tile = start + step;
+                // SAFETY: tile < count, so the 64 bytes lie within the tiles.
+                let codes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE).cast()) };
+                for m in 0..M {
+                    let sum = &mut sums[m][if M < 4 { step } else { 0 }];
+                    // SAFETY: tile < count, so its 4 values are readable.
+                    let q = _mm512_set1_epi32(unsafe { four(q[m], tile) });
+                    *sum = _mm512_dpbusd_epi32(*sum, codes, q);
+                }
             }
         }
+        let mut out = [[0; TILE_ROWS]; M];
+        for m in 0..M {
+            let [a, b, c, d] = sums[m];
+            let sum = if M < 4 {
+                _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d))
+            } else {
+                a
+            };
+            // SAFETY: `out[m]` has 16 values of 4 bytes.
+            unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), sum) };
+        }
+        out
     }
-    let mut out = [[0; TILE_ROWS]; M];
-    for m in 0..M {
-        let [a, b, c, d] = sums[m];
-        let sum = if M < 4 {
-            _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d))
-        } else {
-            a
-        };
-        // SAFETY: `out[m]` has 16 values of 4 bytes.
-        unsafe { _mm512_storeu_si512(out[m].as_mut_ptr().cast(), sum) };
-    }
-    out
 }
 
 impl CodeKernels for AvxVnni {
