@@ -41,6 +41,7 @@ mod model;
 mod plan;
 mod tokens;
 mod transcribe;
+mod words;
 
 #[cfg(feature = "std")]
 pub mod audio;
@@ -68,6 +69,7 @@ pub use plan::MemoryPlan;
 pub use tokenizer::{Tokenizer, UnknownByte};
 pub use tokens::TokenTable;
 pub use transcribe::{Event, Options, Segment, Summary, Transcriber};
+pub use words::Word;
 
 /// Samples per second of the audio that models take.
 pub const SAMPLE_RATE: usize = 16_000;

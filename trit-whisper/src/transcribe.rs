@@ -15,6 +15,7 @@ use crate::mel::LogMel;
 use crate::model::Model;
 use crate::plan::MemoryPlan;
 use crate::tokens::TokenTable;
+use crate::words::{Timing, Word};
 
 /// A mean log probability below this makes a window without speech believable (Whisper's value).
 const LOW_LOGPROB: f32 = -1.0;
@@ -51,6 +52,7 @@ pub struct Segment<'t> {
     pub avg_logprob: f32,
     /// Probability that the window holds no speech.
     pub no_speech_prob: f32,
+    words: &'t [Timing],
     table: TokenTable<'t>,
 }
 
@@ -59,6 +61,12 @@ impl<'t> Segment<'t> {
     pub fn text(&self) -> impl Iterator<Item = &'t [u8]> + use<'t> {
         let table = self.table;
         self.tokens.iter().map(move |&id| table.bytes(id))
+    }
+
+    /// Its words in order, if they were asked for; together they have all its tokens.
+    pub fn words(&self) -> impl Iterator<Item = Word<'t>> + use<'t> {
+        let (tokens, table) = (self.tokens, self.table);
+        self.words.iter().map(move |timing| timing.word(tokens, table))
     }
 }
 
@@ -321,6 +329,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
                     tokens: text,
                     avg_logprob: decoded.avg_logprob,
                     no_speech_prob: decoded.no_speech_prob,
+                    words: &[],
                     table: self.model.tokens(),
                 }));
             }
