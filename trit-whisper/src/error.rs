@@ -81,6 +81,8 @@ pub enum Error {
         /// Its index.
         index: usize,
     },
+    /// The samples cannot be had; their source knows why.
+    Samples,
     /// The model has no such language, or knows one language only.
     Language([u8; 8]),
     /// The token is none of the model's languages.
@@ -102,6 +104,7 @@ impl fmt::Display for Error {
             }
             Self::EmptyAudio => f.write_str("there is no audio: no samples"),
             Self::Sample { index } => write!(f, "sample {index} is not a finite number"),
+            Self::Samples => f.write_str("the audio cannot be read on"),
             Self::Language(code) => {
                 let code = core::str::from_utf8(code).unwrap_or("").trim_end_matches('\0');
                 write!(f, "the model does not know the language `{code}`")

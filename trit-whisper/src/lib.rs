@@ -39,6 +39,7 @@ mod linear;
 mod mel;
 mod model;
 mod plan;
+mod samples;
 mod tokens;
 mod transcribe;
 mod words;
@@ -65,6 +66,7 @@ pub use config::Config;
 pub use error::{Error, ModelError};
 pub use model::Model;
 pub use plan::MemoryPlan;
+pub use samples::Samples;
 #[cfg(feature = "std")]
 pub use tokenizer::{Tokenizer, UnknownByte};
 pub use tokens::TokenTable;

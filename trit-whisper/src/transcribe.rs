@@ -14,6 +14,7 @@ use crate::linear::Compute;
 use crate::mel::LogMel;
 use crate::model::Model;
 use crate::plan::MemoryPlan;
+use crate::samples::Samples;
 use crate::tokens::TokenTable;
 use crate::words::{Timing, Word};
 
@@ -87,8 +88,8 @@ pub enum Event<'t> {
     Progress {
         /// Samples done.
         done: usize,
-        /// Samples in all.
-        total: usize,
+        /// Samples in all, where that is known ([`Samples::total`]).
+        total: Option<usize>,
     },
 }
 
@@ -175,23 +176,40 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// No samples, a sample that is not finite, or unusable weights.
     pub fn transcribe(
         &mut self,
-        samples: &[f32],
+        mut samples: &[f32],
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<Summary, Error> {
-        if samples.is_empty() {
-            return Err(Error::EmptyAudio);
-        }
         if let Some(index) = samples.iter().position(|sample| !sample.is_finite()) {
             return Err(Error::Sample { index });
         }
+        self.transcribe_from(&mut samples, tell)
+    }
+
+    /// As [`transcribe`](Self::transcribe), with samples that are asked for a window at a time, so
+    /// that the audio need not be in memory as a whole.
+    ///
+    /// # Errors
+    /// As for `transcribe`, at the window where it comes up, and samples that cannot be had.
+    pub fn transcribe_from(
+        &mut self,
+        samples: &mut dyn Samples,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Summary, Error> {
         let config = *self.model.config();
         let mut summary = Summary::default();
         let mut language = self.options.language;
-        let total = samples.len();
         let mut seek = 0;
-        while seek < total {
-            let length = config.window().min(total - seek);
-            self.encode(&samples[seek..seek + length])?;
+        loop {
+            let window = samples.window(seek, config.window()).ok_or(Error::Samples)?;
+            let window = &window[..window.len().min(config.window())];
+            if window.is_empty() {
+                break;
+            }
+            if let Some(index) = window.iter().position(|sample| !sample.is_finite()) {
+                return Err(Error::Sample { index: seek + index });
+            }
+            let length = window.len();
+            self.encode(window)?;
             tell(Event::Encoded);
             if config.is_multilingual() && summary.windows == 0 {
                 let token = match language {
@@ -214,9 +232,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             };
             // A window always moves on, whatever its timestamps say.
             seek += advance.max(config.timestamp_step as usize).min(length);
-            tell(Event::Progress { done: seek.min(total), total });
+            tell(Event::Progress { done: seek, total: samples.total() });
         }
-        Ok(summary)
+        if seek == 0 { Err(Error::EmptyAudio) } else { Ok(summary) }
     }
 
     /// Computes the log-mel of up to a window of samples and encodes it.

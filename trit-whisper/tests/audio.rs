@@ -3,8 +3,8 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use trit_whisper::SAMPLE_RATE;
-use trit_whisper::audio::{Audio, AudioError, read_bytes, read_file, read_stream};
+use trit_whisper::audio::{Audio, AudioError, Reader, read_bytes, read_file, read_stream};
+use trit_whisper::{SAMPLE_RATE, Samples};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -112,6 +112,32 @@ fn streams_give_what_files_give() {
         assert_eq!(file.samples, stream.samples, "{name}");
         assert_eq!(file.samples, read_bytes(bytes).unwrap().samples, "{name}");
     }
+}
+
+#[test]
+fn windows_give_what_the_whole_gives() {
+    let names = ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.adpcm.wav", "chained.ogg"];
+    for name in names {
+        let whole = read_file(&fixture(name)).unwrap();
+        for (window, step) in [(1, 1), (160, 160), (1000, 333), (5000, 4999), (1 << 20, 1 << 20)] {
+            let mut reader = Reader::open(&fixture(name)).unwrap();
+            let mut start = 0;
+            loop {
+                let found = reader.window(start, window).unwrap();
+                let rest = &whole.samples[start.min(whole.samples.len())..];
+                assert_eq!(found, &rest[..window.min(rest.len())], "{name}: {window} from {start}");
+                if found.is_empty() {
+                    break;
+                }
+                start += step;
+            }
+            assert!(reader.is_at_end() && reader.warning() == whole.warning.as_deref());
+            assert_eq!(reader.total(), Some(whole.samples.len()), "{name}");
+        }
+    }
+    let mut late = Reader::open(&fixture("tone.ogg")).unwrap();
+    let whole = read_file(&fixture("tone.ogg")).unwrap();
+    assert_eq!(late.window(3000, 50), Some(&whole.samples[3000..3050]));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use trit_core::container::ContainerError;
 use trit_simd::parallel::{Join, Sequential};
 use trit_simd::{Cpu, Kernels, Level};
 use trit_whisper::threads::Threads;
-use trit_whisper::{Config, Error, MemoryPlan, Model, ModelError, Options, Transcriber, embedded};
+use trit_whisper::{
+    Config, Error, Event, MemoryPlan, Model, ModelError, Options, Samples, Transcriber, embedded,
+};
 
 fn speechlike(n: usize) -> Vec<f32> {
     (0..n)
@@ -151,6 +153,31 @@ fn bad_samples_and_small_arenas_are_errors() {
     assert_eq!(transcriber.transcribe(&[], &mut |_| {}), Err(Error::EmptyAudio));
     let samples = [0.0, f32::NAN];
     assert_eq!(transcriber.transcribe(&samples, &mut |_| {}), Err(Error::Sample { index: 1 }));
+}
+
+/// Samples that cannot be had beyond the first few.
+struct Broken<'s>(&'s [f32]);
+
+impl Samples for Broken<'_> {
+    fn window(&mut self, start: usize, len: usize) -> Option<&[f32]> {
+        self.0.get(start..start + len)
+    }
+}
+
+#[test]
+fn samples_may_come_in_windows_and_fail() {
+    let model = Model::parse(embedded::model()).unwrap();
+    let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
+    let kernels = Kernels::new(&Cpu::detect());
+    let options = Options::default();
+    let mut transcriber =
+        Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+    let samples = speechlike(model.config().window() * 3 / 2);
+    let mut windows = 0;
+    let result = transcriber.transcribe_from(&mut Broken(&samples), &mut |event| {
+        windows += u32::from(matches!(event, Event::Encoded));
+    });
+    assert_eq!((result, windows), (Err(Error::Samples), 1));
 }
 
 proptest! {

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trit_simd::parallel::Join;
+use trit_whisper::audio::Reader;
 use trit_whisper::new_file::NewFile;
 use trit_whisper::output::{Format, Transcript, render};
 use trit_whisper::threads::Threads;
-use trit_whisper::{Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Transcriber, audio};
+use trit_whisper::{Event, MemoryPlan, Model, Options, SAMPLE_RATE, Transcriber};
 
 use super::tuning::{Tuned, TuningOptions};
 use super::{AttentionOptions, Failure, ModelBytes, machine, tell};
@@ -199,49 +200,48 @@ fn one_file(
     target: Option<&Path>,
 ) -> Result<(), Failure> {
     let shown = if is_stdin(file) { Path::new("standard input") } else { file }.display();
-    let audio =
-        if is_stdin(file) { audio::read_stream(io::stdin()) } else { audio::read_file(file) }
-            .map_err(|error| Failure::Audio(format!("{shown}: {error}")))?;
-    if let Some(warning) = &audio.warning {
-        tell(format_args!("warning: {shown}: {warning}"));
-    }
+    let failure = |error| Failure::Audio(format!("{shown}: {error}"));
+    let mut reader =
+        if is_stdin(file) { Reader::from_stream(io::stdin()) } else { Reader::open(file) }
+            .map_err(failure)?;
 
     let started = Instant::now();
-    let bar = ProgressBar::with_draw_target(
-        Some(audio.samples.len() as u64),
-        ProgressDrawTarget::hidden(),
-    );
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     let shows_progress = !arguments.quiet && io::stderr().is_terminal();
-    let mut transcript = Transcript {
-        file: file.display().to_string(),
-        duration: audio.samples.len() as f64 / SAMPLE_RATE as f64,
-        ..Transcript::default()
-    };
+    let mut transcript = Transcript { file: file.display().to_string(), ..Transcript::default() };
     let plan = MemoryPlan::with_precision(model.config(), threads.threads(), options.precision);
     let mut arena = super::arena(plan.total())?;
     let result = threads.install(|| {
         let mut transcriber = Transcriber::new(model, tuned.kernels, threads, &mut arena, options)?;
-        transcriber.transcribe(&audio.samples, &mut |event| match event {
+        transcriber.transcribe_from(&mut reader, &mut |event| match event {
             Event::Language { token } => {
                 transcript.language = model.language_code(token).map(str::to_owned);
             }
             Event::Encoded => bytes.release(model.encoder_span()),
             Event::Segment(segment) => transcript.push(&segment),
-            Event::Progress { done, .. } => {
+            Event::Progress { done, total } => {
                 // What the decoder reads need not stay while the next window is encoded.
                 bytes.release(0..model.container().file_len());
                 if shows_progress && bar.is_hidden() && started.elapsed() > BAR_AFTER {
                     show(&bar);
+                }
+                if let Some(total) = total {
+                    bar.set_length(total as u64);
                 }
                 bar.set_position(done as u64);
             }
         })
     });
     bar.finish_and_clear();
-    let summary = result.map_err(|error| match error {
-        Error::EmptyAudio | Error::Sample { .. } => Failure::Audio(format!("{shown}: {error}")),
-        error => Failure::Model(format!("{}: {error}", bytes.name())),
-    })?;
+    let summary = match (result, reader.take_error()) {
+        (Ok(summary), _) => summary,
+        (Err(_), Some(error)) => return Err(failure(error)),
+        (Err(error), None) => return Err(Failure::Model(format!("{}: {error}", bytes.name()))),
+    };
+    if let Some(warning) = reader.warning() {
+        tell(format_args!("warning: {shown}: {warning}"));
+    }
+    transcript.duration = reader.len() as f64 / SAMPLE_RATE as f64;
     let format = Format::from(arguments.output);
     let text = render(&transcript, format);
     match target {

@@ -1,0 +1,107 @@
+//! Audio files of any common kind, as 16 kHz mono samples.
+
+mod mono;
+mod reader;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::Path;
+
+pub use reader::Reader;
+
+/// Why audio could not be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AudioError {
+    /// The file cannot be read.
+    Io(io::Error),
+    /// The bytes are not audio of a known kind.
+    NotAudio,
+    /// The container is known, but has no audio in it.
+    NoTrack,
+    /// There is no decoder for the audio's codec.
+    Codec(&'static str),
+    /// The file is of a known kind, but damaged before the first sample.
+    Damaged(String),
+    /// The audio has no samples.
+    Empty,
+    /// The header states a sample rate that cannot be right.
+    Rate(u32),
+    /// A sample is NaN, infinite or beyond any loudness.
+    Sample {
+        /// Its index, at the file's own rate.
+        index: usize,
+    },
+    /// The audio is longer than can be taken.
+    TooLong {
+        /// Most hours that can be.
+        hours: u32,
+    },
+    /// The resampler refused the sample rate.
+    Resample(u32),
+    /// A [`Reader`] was asked for samples before those that it gave last.
+    Passed,
+}
+
+impl fmt::Display for AudioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::NotAudio => f.write_str("not an audio file of a known kind"),
+            Self::NoTrack => f.write_str("the file has no audio track"),
+            Self::Codec(name) => write!(f, "there is no decoder for {name}"),
+            Self::Damaged(what) => write!(f, "damaged audio file: {what}"),
+            Self::Empty => f.write_str("the audio is empty"),
+            Self::Rate(rate) => write!(f, "a sample rate of {rate} Hz cannot be right"),
+            Self::Sample { index } => {
+                write!(f, "sample {index} is NaN, infinite or absurdly large")
+            }
+            Self::TooLong { hours } => write!(f, "the audio is longer than {hours} hours"),
+            Self::Resample(rate) => write!(f, "cannot resample from {rate} Hz"),
+            Self::Passed => f.write_str("samples that were passed cannot be had again"),
+        }
+    }
+}
+
+impl std::error::Error for AudioError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Samples, and what was wrong with the rest.
+#[derive(Debug)]
+pub struct Audio {
+    /// 16 kHz mono, nominally −1..1.
+    pub samples: Vec<f32>,
+    /// Why decoding stopped early or left packets out, if it did.
+    pub warning: Option<String>,
+}
+
+/// Reads the whole audio file at `path`. The samples take 64 kB for each second of audio, up to 12
+/// hours; a [`Reader`] gives them a window at a time.
+///
+/// # Errors
+/// A file that cannot be read, or holds no usable audio.
+pub fn read_file(path: &Path) -> Result<Audio, AudioError> {
+    Reader::open(path)?.read_to_end()
+}
+
+/// Reads audio from a stream that cannot seek, such as standard input, to its end.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_stream(stream: impl Read + Send + Sync + 'static) -> Result<Audio, AudioError> {
+    Reader::from_stream(stream)?.read_to_end()
+}
+
+/// Reads audio from memory.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_bytes(bytes: Vec<u8>) -> Result<Audio, AudioError> {
+    Reader::from_bytes(bytes)?.read_to_end()
+}
