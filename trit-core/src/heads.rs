@@ -233,6 +233,22 @@ impl<'a> HeadsMut<'a> {
         Heads { shape: self.shape, codes: self.codes, scales: self.scales }
     }
 
+    /// The heads before `head`, and those from it on; `None` unless each part has some.
+    pub fn split_at(&mut self, head: usize) -> Option<(HeadsMut<'_>, HeadsMut<'_>)> {
+        let after = self.shape.heads.checked_sub(head).filter(|&after| after > 0)?;
+        if head == 0 {
+            return None;
+        }
+        let (first, second) =
+            (HeadShape { heads: head, ..self.shape }, HeadShape { heads: after, ..self.shape });
+        let (first_codes, second_codes) = self.codes.split_at_mut(first.codes_len());
+        let (first_scales, second_scales) = self.scales.split_at_mut(first.scales_len());
+        Some((
+            HeadsMut { shape: first, codes: first_codes, scales: first_scales },
+            HeadsMut { shape: second, codes: second_codes, scales: second_scales },
+        ))
+    }
+
     /// Sets the scale of a key or value.
     ///
     /// # Panics
@@ -345,6 +361,24 @@ mod tests {
             let code = values.as_ref().codes()[shape.value_at(1, 17, column)];
             assert_eq!(i32::from(code) - i32::from(OFFSET), i32::from(number));
         }
+    }
+
+    #[test]
+    fn parts_hold_the_heads_of_the_whole() {
+        let shape = HeadShape::new(3, 5, 18).unwrap();
+        let mut buffers = (vec![0; shape.codes_len()], vec![0.0; shape.scales_len()]);
+        let mut whole = HeadsMut::new(shape, &mut buffers.0, &mut buffers.1).unwrap();
+        assert!(whole.split_at(0).is_none() && whole.split_at(3).is_none());
+        assert!(whole.split_at(usize::MAX).is_none());
+        let (mut first, mut second) = whole.split_at(1).unwrap();
+        assert_eq!((first.shape().heads(), second.shape().heads()), (1, 2));
+        first.set(Side::Values, 0, 17, 4, 9);
+        second.set(Side::Keys, 1, 17, 4, -9);
+        second.set_scale(1, 17, 0.25);
+        let whole = whole.as_ref();
+        assert_eq!(whole.codes()[shape.value_at(0, 17, 4)], OFFSET + 9);
+        assert_eq!(whole.codes()[shape.key_at(2, 17, 4)], OFFSET - 9);
+        assert_eq!(whole.scales()[shape.scale_at(2, 17)], 0.25);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use trit_simd::{attention_scratch_len, attention_u7_scratch_len};
 use crate::arena::{Arena, size};
 use crate::config::Config;
 use crate::error::Error;
-use crate::linear::{Compute, split};
+use crate::linear::{Acts, Compute, Layer, linear_rows};
+use crate::split::{Share, over_heads};
 
 /// How keys and values are kept, and attention computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,8 +93,7 @@ impl<'a> Cache<'a> {
         Ok(())
     }
 
-    /// Attention of queries `[tokens, columns]` without a mask over the first `ctx` positions, split
-    /// over threads by queries.
+    /// Attention of queries `[tokens, columns]` without a mask over the first `ctx` positions.
     pub(crate) fn attend(
         &self,
         compute: &Compute<'_>,
@@ -102,28 +102,122 @@ impl<'a> Cache<'a> {
         scratch: &mut [f32],
         out: &mut [f32],
     ) -> Result<(), Error> {
-        let shape = match self {
+        let (kernels, scale) = (&compute.kernels, 1.0 / libm::sqrtf(self.shape().width() as f32));
+        match self {
+            Self::SevenBits { keys, values } => {
+                let (keys, values) = (keys.as_ref(), values.as_ref());
+                kernels.attention_u7(q, &keys, &values, ctx, scale, scratch, out)?;
+            }
+            Self::Float { shape, keys_t, values } => {
+                let (heads, d, stride) = (shape.heads(), shape.columns(), shape.positions());
+                kernels.attention(
+                    q, keys_t, stride, values, heads, d, ctx, None, scale, scratch, out,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Heads and positions.
+    pub(crate) fn shape(&self) -> HeadShape {
+        match self {
             Self::SevenBits { keys, .. } => keys.shape(),
             Self::Float { shape, .. } => *shape,
-        };
-        let (d, scale) = (shape.columns(), 1.0 / libm::sqrtf(shape.width() as f32));
-        let (kernels, threads) = (&compute.kernels, compute.join.threads());
-        split(compute.join, threads, 0..q.len() / d, d, out, scratch, &|range, out, scratch| {
-            let q = &q[range.start * d..range.end * d];
-            match self {
-                Self::SevenBits { keys, values } => {
-                    let (keys, values) = (keys.as_ref(), values.as_ref());
-                    kernels.attention_u7(q, &keys, &values, ctx, scale, scratch, out)?;
-                }
-                Self::Float { keys_t, values, .. } => {
-                    let (stride, heads) = (shape.positions(), shape.heads());
-                    kernels.attention(
-                        q, keys_t, stride, values, heads, d, ctx, None, scale, scratch, out,
-                    )?;
-                }
-            }
-            Ok(())
+        }
+    }
+
+    /// The heads before `head`, and those from it on; `None` where the layout keeps them together.
+    pub(crate) fn split_at(&mut self, head: usize) -> Option<(Cache<'_>, Cache<'_>)> {
+        let Self::SevenBits { keys, values } = self else { return None };
+        let (keys, values) = (keys.split_at(head)?, values.split_at(head)?);
+        Some((
+            Cache::SevenBits { keys: keys.0, values: values.0 },
+            Cache::SevenBits { keys: keys.1, values: values.1 },
+        ))
+    }
+
+    /// Computes keys and values of tokens and keeps them from position `start` on, split over threads
+    /// by heads. `buffer` has 2 · columns floats for each token at least.
+    pub(crate) fn project(
+        &mut self,
+        compute: &Compute<'_>,
+        [key, value]: [&Layer<'_>; 2],
+        acts: &Acts<'_>,
+        start: usize,
+        buffer: &mut [f32],
+    ) -> Result<(), Error> {
+        let share = Share { first: 0, out: &mut [], buffer, scores: &mut [] };
+        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+            let Share { first, buffer, .. } = share;
+            cache.keep(compute, [key, value], acts, first, start, buffer)
         })
+    }
+
+    /// Self-attention of one token at `position`: keeps its key and value, and attends to all so far,
+    /// split over threads by heads. `buffer` has 2 · columns floats at least.
+    pub(crate) fn attend_self(
+        &mut self,
+        compute: &Compute<'_>,
+        [query, key, value]: [&Layer<'_>; 3],
+        acts: &Acts<'_>,
+        position: usize,
+        share: Share<'_>,
+    ) -> Result<(), Error> {
+        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+            let Share { first, out, buffer, scores } = share;
+            cache.keep(compute, [key, value], acts, first, position, buffer)?;
+            let queries = cache.projected(compute, query, acts, first, buffer)?;
+            cache.attend(compute, queries, position + 1, scores, out)
+        })
+    }
+
+    /// Attention of one token to the first `ctx` positions, split over threads by heads.
+    pub(crate) fn attend_cross(
+        &mut self,
+        compute: &Compute<'_>,
+        query: &Layer<'_>,
+        acts: &Acts<'_>,
+        ctx: usize,
+        share: Share<'_>,
+    ) -> Result<(), Error> {
+        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+            let Share { first, out, buffer, scores } = share;
+            let queries = cache.projected(compute, query, acts, first, buffer)?;
+            cache.attend(compute, queries, ctx, scores, out)
+        })
+    }
+
+    /// Computes and keeps the keys and values of these heads, the first of which is `first`.
+    fn keep(
+        &mut self,
+        compute: &Compute<'_>,
+        [key, value]: [&Layer<'_>; 2],
+        acts: &Acts<'_>,
+        first: usize,
+        start: usize,
+        buffer: &mut [f32],
+    ) -> Result<(), Error> {
+        for (layer, side) in [(key, Side::Keys), (value, Side::Values)] {
+            let rows = self.projected(compute, layer, acts, first, buffer)?;
+            self.store(compute, rows, side, start)?;
+        }
+        Ok(())
+    }
+
+    /// What a layer gives for these heads, in `buffer`.
+    fn projected<'b>(
+        &self,
+        compute: &Compute<'_>,
+        layer: &Layer<'_>,
+        acts: &Acts<'_>,
+        first: usize,
+        buffer: &'b mut [f32],
+    ) -> Result<&'b [f32], Error> {
+        let (columns, width) = (self.shape().columns(), self.shape().width());
+        let rows = first * width..first * width + columns;
+        let projected = &mut buffer[..acts.tokens() * columns];
+        linear_rows(compute, layer, acts, rows, projected)?;
+        Ok(projected)
     }
 }
 

@@ -2,15 +2,16 @@
 
 use heapless::Vec;
 use trit_core::HeadShape;
-use trit_core::heads::Side;
 
 use crate::arena::Arena;
 use crate::cache::{Cache, Precision};
 use crate::config::Config;
-use crate::encoder::{CHUNK, Mlp, Projections, Scratch, mlp, norm, project};
+use crate::encoder::{Mlp, Projections, mlp, norm, project};
 use crate::error::Error;
 use crate::linear::{Acts, Compute, Layer, any_integer, linear};
 use crate::model::Model;
+use crate::scratch::{CHUNK, Scratch};
+use crate::split::Share;
 
 /// Keys and values of each block.
 type Caches<'a> = Vec<Cache<'a>, { Config::MAX_LAYERS }>;
@@ -60,14 +61,11 @@ impl<'a> Decoder<'a> {
             let Some((_, attn)) = &block.cross else { continue };
             let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
             let integer = any_integer(&[key, value]);
-            for (chunk, audio) in audio.chunks(CHUNK * d).enumerate() {
+            let round = compute.join.threads() * CHUNK;
+            for (index, audio) in audio.chunks(round * d).enumerate() {
                 let tokens = audio.len() / d;
                 let acts = Acts::new(compute, audio, d, tokens, d, integer, &mut scratch.quant)?;
-                let projected = &mut scratch.mixed[..audio.len()];
-                linear(compute, &key, &acts, projected)?;
-                cache.store(compute, projected, Side::Keys, chunk * CHUNK)?;
-                linear(compute, &value, &acts, projected)?;
-                cache.store(compute, projected, Side::Values, chunk * CHUNK)?;
+                cache.project(compute, [&key, &value], &acts, index * round, scratch.wide)?;
             }
         }
         Ok(())
@@ -105,20 +103,16 @@ impl<'a> Decoder<'a> {
         model.text_positions()?.copy_row(position, normed);
         compute.kernels.add(x, normed)?;
 
-        for ((block, own), cross) in model.decoder.iter().zip(&mut self.own).zip(&self.cross) {
+        for ((block, own), cross) in model.decoder.iter().zip(&mut self.own).zip(&mut self.cross) {
             let attn = Projections::new(model, &block.attn)?;
             norm(compute, model, block.attn_ln, x, normed)?;
             let integer = any_integer(&[attn.query, attn.key, attn.value]);
             let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-            let projected = &mut scratch.mixed[..d];
-            linear(compute, &attn.key, &acts, projected)?;
-            own.store(compute, projected, Side::Keys, position)?;
-            linear(compute, &attn.value, &acts, projected)?;
-            own.store(compute, projected, Side::Values, position)?;
-            let query = &mut scratch.wide[..d];
-            linear(compute, &attn.query, &acts, query)?;
             let mixed = &mut scratch.mixed[..d];
-            own.attend(compute, query, position + 1, scratch.scores, mixed)?;
+            let (buffer, scores) = (&mut *scratch.wide, &mut *scratch.scores);
+            let share = Share { first: 0, out: mixed, buffer, scores };
+            let layers = [&attn.query, &attn.key, &attn.value];
+            own.attend_self(compute, layers, &acts, position, share)?;
             project(compute, &attn.out, mixed, d, &mut scratch.quant, normed, x)?;
 
             if let Some((cross_ln, attn)) = &block.cross {
@@ -126,10 +120,10 @@ impl<'a> Decoder<'a> {
                 let (query, out) = (Layer::new(model, attn.query)?, Layer::new(model, attn.out)?);
                 let integer = query.weights.is_integer();
                 let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-                let queries = &mut scratch.wide[..d];
-                linear(compute, &query, &acts, queries)?;
                 let mixed = &mut scratch.mixed[..d];
-                cross.attend(compute, queries, audio_ctx, scratch.scores, mixed)?;
+                let (buffer, scores) = (&mut *scratch.wide, &mut *scratch.scores);
+                let share = Share { first: 0, out: mixed, buffer, scores };
+                cross.attend_cross(compute, &query, &acts, audio_ctx, share)?;
                 project(compute, &out, mixed, d, &mut scratch.quant, normed, x)?;
             }
 

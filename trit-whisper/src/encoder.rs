@@ -3,52 +3,17 @@
 //! Tokens (positions) pass in chunks, so that wide intermediate values stay small; only the
 //! residual stream and one block's keys and values span the window.
 
-use trit_core::heads::Side;
-
 use crate::arena::Arena;
-use crate::cache::{Cache, Precision, scratch_len};
+use crate::cache::{Cache, Precision};
 use crate::config::Config;
 use crate::error::Error;
 use crate::linear::{Acts, Compute, Layer, QuantBuffers, any_integer, linear};
 use crate::model::{Attention, Block, Linear, Model, Norm};
-
-/// Tokens that pass at once.
-pub(crate) const CHUNK: usize = 64;
+use crate::scratch::{CHUNK, Scratch};
+use crate::split::{over_rows, over_tokens};
 
 /// Layer norm's ε in Whisper.
 pub(crate) const EPS: f32 = 1e-5;
-
-/// Buffers of one chunk, shared by encoder and decoder.
-pub(crate) struct Scratch<'a> {
-    /// `[CHUNK, d]`.
-    pub(crate) normed: &'a mut [f32],
-    /// `[CHUNK, d]`.
-    pub(crate) mixed: &'a mut [f32],
-    /// `[CHUNK, 4·d]`.
-    pub(crate) wide: &'a mut [f32],
-    /// Attention's, a share per thread.
-    pub(crate) scores: &'a mut [f32],
-    pub(crate) quant: QuantBuffers<'a>,
-}
-
-impl<'a> Scratch<'a> {
-    pub(crate) fn new(
-        config: &Config,
-        threads: usize,
-        precision: Precision,
-        arena: &mut Arena<'a>,
-    ) -> Option<Self> {
-        let d = config.state();
-        let widest = (4 * d).max(3 * config.n_mels as usize);
-        Some(Self {
-            normed: arena.take(CHUNK * d)?,
-            mixed: arena.take(CHUNK * d)?,
-            wide: arena.take(CHUNK * 4 * d)?,
-            scores: arena.take(threads.max(1) * scratch_len(config, precision))?,
-            quant: QuantBuffers::take(arena, CHUNK, widest)?,
-        })
-    }
-}
 
 /// The encoder's own buffers.
 pub(crate) struct Encoder<'a> {
@@ -81,37 +46,37 @@ impl<'a> Encoder<'a> {
         mel: &[f32],
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
-        let d = model.config().state();
-        for (chunk, x) in self.x.chunks_mut(CHUNK * d).enumerate() {
-            convolutions(compute, model, mel, chunk, x, scratch)?;
-        }
-
+        let (d, alone) = (model.config().state(), compute.alone());
+        let threads = compute.join.threads();
         let positions = model.audio_positions()?;
-        let row = &mut scratch.normed[..d];
-        for (t, x) in self.x.chunks_exact_mut(d).enumerate() {
-            positions.copy_row(t, row);
-            compute.kernels.add(x, row)?;
-        }
-
-        for block in &model.encoder {
-            self.attention(compute, model, block, scratch)?;
-            let layers = Mlp::new(model, block)?;
-            for x in self.x.chunks_mut(CHUNK * d) {
-                let Scratch { normed, wide, quant, .. } = scratch;
-                mlp(compute, &layers, x, normed, wide, quant)?;
+        over_tokens(compute.join, threads, 0, self.x, d, scratch, &|first, x, scratch| {
+            for (chunk, x) in x.chunks_mut(CHUNK * d).enumerate() {
+                let first = first + chunk * CHUNK;
+                convolutions(&alone, model, mel, first, x, scratch)?;
+                let row = &mut scratch.normed[..d];
+                for (t, x) in x.chunks_exact_mut(d).enumerate() {
+                    positions.copy_row(first + t, row);
+                    alone.kernels.add(x, row)?;
+                }
             }
+            Ok(())
+        })?;
+        for block in &model.encoder {
+            self.block(compute, model, block, scratch)?;
         }
         let (gain, bias) = model.norm(model.ln_post)?;
-        for x in self.x.chunks_mut(CHUNK * d) {
-            let normed = &mut scratch.normed[..x.len()];
-            compute.kernels.layer_norm(x, gain, bias, EPS, normed)?;
-            x.copy_from_slice(normed);
-        }
-        Ok(())
+        over_tokens(compute.join, threads, 0, self.x, d, scratch, &|_, x, scratch| {
+            for x in x.chunks_mut(CHUNK * d) {
+                let normed = &mut scratch.normed[..x.len()];
+                alone.kernels.layer_norm(x, gain, bias, EPS, normed)?;
+                x.copy_from_slice(normed);
+            }
+            Ok(())
+        })
     }
 
-    /// Self-attention of one block, added to the residual stream.
-    fn attention(
+    /// One block: the keys and values of all tokens, then the rest token by token.
+    fn block(
         &mut self,
         compute: &Compute<'_>,
         model: &Model<'_>,
@@ -120,53 +85,58 @@ impl<'a> Encoder<'a> {
     ) -> Result<(), Error> {
         let Self { x, cache } = self;
         let (d, ctx) = (model.config().state(), model.config().audio_ctx());
+        let (alone, threads) = (compute.alone(), compute.join.threads());
         let Projections { query, key, value, out } = Projections::new(model, &block.attn)?;
-        let integer = any_integer(&[query, key, value]);
-        for (chunk, x) in x.chunks(CHUNK * d).enumerate() {
-            let normed = &mut scratch.normed[..x.len()];
-            norm(compute, model, block.attn_ln, x, normed)?;
-            let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
-            let projected = &mut scratch.mixed[..x.len()];
-            linear(compute, &key, &acts, projected)?;
-            cache.store(compute, projected, Side::Keys, chunk * CHUNK)?;
-            linear(compute, &value, &acts, projected)?;
-            cache.store(compute, projected, Side::Values, chunk * CHUNK)?;
+        let (gain, bias) = model.norm(block.attn_ln)?;
+        let integer = any_integer(&[key, value]);
+        let round = threads * CHUNK;
+        for (index, x) in x.chunks(round * d).enumerate() {
+            let (tokens, normed) = (x.len() / d, &mut scratch.normed[..x.len()]);
+            over_rows(compute.join, threads, 0..tokens, 1, d, normed, &|range, y| {
+                let x = &x[range.start * d..range.end * d];
+                Ok(alone.kernels.layer_norm(x, gain, bias, EPS, y)?)
+            })?;
+            let acts = Acts::new(compute, normed, d, tokens, d, integer, &mut scratch.quant)?;
+            cache.project(compute, [&key, &value], &acts, index * round, scratch.wide)?;
         }
-        for x in x.chunks_mut(CHUNK * d) {
-            let normed = &mut scratch.normed[..x.len()];
-            norm(compute, model, block.attn_ln, x, normed)?;
-            let acts = Acts::new(compute, normed, d, x.len() / d, d, integer, &mut scratch.quant)?;
-            let queries = &mut scratch.wide[..x.len()];
-            linear(compute, &query, &acts, queries)?;
-            let mixed = &mut scratch.mixed[..x.len()];
-            cache.attend(compute, queries, ctx, scratch.scores, mixed)?;
-            project(compute, &out, mixed, d, &mut scratch.quant, scratch.normed, x)?;
-        }
-        Ok(())
+
+        let (integer, layers) = (any_integer(&[query]), Mlp::new(model, block)?);
+        over_tokens(compute.join, threads, 0, x, d, scratch, &|_, x, scratch| {
+            for x in x.chunks_mut(CHUNK * d) {
+                let Scratch { normed, mixed, wide, scores, quant } = scratch;
+                let tokens = x.len() / d;
+                alone.kernels.layer_norm(x, gain, bias, EPS, &mut normed[..x.len()])?;
+                let acts = Acts::new(&alone, &normed[..x.len()], d, tokens, d, integer, quant)?;
+                let (queries, mixed) = (&mut wide[..x.len()], &mut mixed[..x.len()]);
+                linear(&alone, &query, &acts, queries)?;
+                cache.attend(&alone, queries, ctx, scores, mixed)?;
+                project(&alone, &out, mixed, d, quant, normed, x)?;
+                mlp(&alone, &layers, x, normed, wide, quant)?;
+            }
+            Ok(())
+        })
     }
 }
 
-/// Both convolutions for the outputs `x` of chunk `chunk`.
+/// Both convolutions for the outputs `x` from token `first` on, at most a chunk.
 ///
-/// The second reads three frames of the first, two apart, so n outputs take 2n + 1 frames. They lie
-/// in `scratch.wide`, after whose first frame, the last of the chunk before or zeros, 2n are new.
+/// The second reads three frames of the first, two apart, so n outputs take 2n + 1 frames, the first
+/// of them shared with the token before. They lie in `scratch.wide`.
 fn convolutions(
     compute: &Compute<'_>,
     model: &Model<'_>,
     mel: &[f32],
-    chunk: usize,
+    first: usize,
     x: &mut [f32],
     scratch: &mut Scratch<'_>,
 ) -> Result<(), Error> {
     let (d, mels) = (model.config().state(), model.config().n_mels as usize);
     let Scratch { wide, quant, .. } = scratch;
-    if chunk == 0 {
-        wide[..d].fill(0.0);
-    } else {
-        wide.copy_within(2 * CHUNK * d..(2 * CHUNK + 1) * d, 0);
-    }
-    let frames = &mut wide[d..][..2 * x.len()];
-    let mel = &mel[chunk * 2 * CHUNK * mels..];
+    // Before the window there is a frame of zeros.
+    let missing = usize::from(first == 0);
+    wide[..missing * d].fill(0.0);
+    let frames = &mut wide[missing * d..d + 2 * x.len()];
+    let mel = &mel[(2 * first + missing - 1) * mels..];
     for (part, frames) in frames.chunks_mut(CHUNK * d).enumerate() {
         let mel = &mel[part * CHUNK * mels..];
         convolve(compute, model, model.conv1, mel, mels, mels, frames, quant)?;

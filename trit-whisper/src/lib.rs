@@ -40,6 +40,8 @@ mod mel;
 mod model;
 mod plan;
 mod samples;
+mod scratch;
+mod split;
 mod tokens;
 mod transcribe;
 mod words;

@@ -1,13 +1,16 @@
-//! Linear layers over any weight type, split over threads by tokens or rows.
+//! Linear layers over any weight type.
 
 use core::ops::Range;
 
-use trit_core::{QuantizedActs, QuantizedActsMut, activations};
-use trit_simd::{Kernels, parallel::Join};
+use trit_core::{QuantizedActs, QuantizedActsMut, TILE_ROWS, activations};
+use trit_simd::Kernels;
+use trit_simd::parallel::{Join, Sequential};
 
 use crate::arena::{self, Arena};
 use crate::error::Error;
 use crate::model::{Linear, Model, Weights};
+use crate::scratch::shares;
+use crate::split::over_rows;
 
 /// What every layer computes with.
 #[derive(Clone, Copy)]
@@ -16,41 +19,11 @@ pub(crate) struct Compute<'c> {
     pub(crate) join: &'c dyn Join,
 }
 
-/// Work on the tokens of a range: their outputs, and scratch.
-type TokenWork<'w> = dyn Fn(Range<usize>, &mut [f32], &mut [f32]) -> Result<(), Error> + Sync + 'w;
-
-/// Work on the rows of a range: their outputs.
-type RowWork<'w> = dyn Fn(Range<usize>, &mut [f32]) -> Result<(), Error> + Sync + 'w;
-
-/// Runs `work` over `range`, cut into `parts` pieces that may run at once. `y` has `width` values
-/// for each index and `scratch` as many equal shares as there are parts.
-pub(crate) fn split(
-    join: &dyn Join,
-    parts: usize,
-    range: Range<usize>,
-    width: usize,
-    y: &mut [f32],
-    scratch: &mut [f32],
-    work: &TokenWork<'_>,
-) -> Result<(), Error> {
-    if parts <= 1 || range.len() <= 1 {
-        return if range.is_empty() { Ok(()) } else { work(range, y, scratch) };
+impl Compute<'_> {
+    /// The same on one thread, for work that has been split already.
+    pub(crate) fn alone(&self) -> Compute<'static> {
+        Compute { kernels: self.kernels, join: &Sequential }
     }
-    let left = parts / 2;
-    let middle = range.start + range.len() * left / parts;
-    let (y_left, y_right) = y.split_at_mut((middle - range.start) * width);
-    let (scratch_left, scratch_right) = scratch.split_at_mut(scratch.len() / parts * left);
-    let (mut first, mut second) = (Ok(()), Ok(()));
-    join.join(
-        &mut || {
-            first = split(join, left, range.start..middle, width, y_left, scratch_left, work);
-        },
-        &mut || {
-            let rest = middle..range.end;
-            second = split(join, parts - left, rest, width, y_right, scratch_right, work);
-        },
-    );
-    first.and(second)
 }
 
 /// Buffers for quantised activations of up to `tokens` tokens of `k` inputs.
@@ -73,6 +46,21 @@ impl<'a> QuantBuffers<'a> {
             scales: arena.take(tokens)?,
             sums: arena.take(activations::sums_len(tokens, k))?,
         })
+    }
+
+    /// The first `left` of `parts` equal shares, and the others.
+    pub(crate) fn split(
+        &mut self,
+        left: usize,
+        parts: usize,
+    ) -> (QuantBuffers<'_>, QuantBuffers<'_>) {
+        let Self { values, scales, sums } = self;
+        let (values, scales) = (shares(values, left, parts), shares(scales, left, parts));
+        let sums = shares(sums, left, parts);
+        (
+            QuantBuffers { values: values.0, scales: scales.0, sums: sums.0 },
+            QuantBuffers { values: values.1, scales: scales.1, sums: sums.1 },
+        )
     }
 }
 
@@ -98,17 +86,20 @@ impl<'a> Acts<'a> {
     ) -> Result<Self, Error> {
         let mut quantized = None;
         if integer {
-            let values = &mut buffers.values[..activations::values_len(tokens, k)];
-            let sums = &mut buffers.sums[..activations::sums_len(tokens, k)];
-            let scales = &mut buffers.scales[..tokens];
-            let mut out = QuantizedActsMut::new(tokens, k, None, values, scales, sums)?;
+            let (values, sums) =
+                (activations::values_len(tokens, k), activations::sums_len(tokens, k));
+            let QuantBuffers { values: v, scales: s, sums: b } = buffers;
+            let (v, s, b) = (&mut v[..values], &mut s[..tokens], &mut b[..sums]);
+            let mut out = QuantizedActsMut::new(tokens, k, None, v, s, b)?;
             compute.kernels.quantize(x, stride, &mut out)?;
-            let values = &buffers.values[..activations::values_len(tokens, k)];
-            let sums = &buffers.sums[..activations::sums_len(tokens, k)];
-            let scales = &buffers.scales[..tokens];
-            quantized = Some(QuantizedActs::new(tokens, k, None, values, scales, sums)?);
+            quantized = Some(QuantizedActs::new(tokens, k, None, v, s, b)?);
         }
         Ok(Self { x, stride, tokens, quantized })
+    }
+
+    /// Number of tokens.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
     }
 }
 
@@ -131,69 +122,36 @@ pub(crate) fn any_integer(layers: &[Layer<'_>]) -> bool {
     layers.iter().any(|layer| layer.weights.is_integer())
 }
 
-/// `y = x · Wᵀ + bias`, y `[tokens, rows]`.
+/// `y = x · Wᵀ + bias`, y `[tokens, rows]`; of one token split over threads by rows.
 pub(crate) fn linear(
     compute: &Compute<'_>,
     layer: &Layer<'_>,
     acts: &Acts<'_>,
     y: &mut [f32],
 ) -> Result<(), Error> {
-    let Layer { weights, bias } = layer;
-    let rows = weights.rows();
-    let threads = compute.join.threads();
-    if acts.tokens == 1 {
-        // Whole tiles a part, so that no two threads unpack the same weights.
-        let tiles = rows.div_ceil(trit_core::TILE_ROWS);
-        return split_rows(compute.join, threads.min(tiles), 0..rows, y, &|range, y| {
-            part(compute, weights, *bias, acts, 0..1, range, y)
-        });
-    }
-    split(compute.join, threads, 0..acts.tokens, rows, y, &mut [], &|range, y, _| {
-        part(compute, weights, *bias, acts, range, 0..rows, y)
+    // Outputs of several tokens lie row by row, so that a range of rows has no slice of its own.
+    let parts = if acts.tokens == 1 { compute.join.threads() } else { 1 };
+    // Whole tiles a part, so that no two threads unpack the same weights.
+    over_rows(compute.join, parts, 0..layer.weights.rows(), TILE_ROWS, 1, y, &|rows, y| {
+        linear_rows(compute, layer, acts, rows, y)
     })
 }
 
-/// As [`split`], over rows, at multiples of a tile.
-fn split_rows(
-    join: &dyn Join,
-    parts: usize,
-    range: Range<usize>,
-    y: &mut [f32],
-    work: &RowWork<'_>,
-) -> Result<(), Error> {
-    let left = parts / 2;
-    let cut = range.len() * left / parts.max(1) / trit_core::TILE_ROWS * trit_core::TILE_ROWS;
-    if parts <= 1 || cut == 0 {
-        return work(range, y);
-    }
-    let middle = range.start + cut;
-    let (y_left, y_right) = y.split_at_mut(cut);
-    let (mut first, mut second) = (Ok(()), Ok(()));
-    join.join(
-        &mut || first = split_rows(join, left, range.start..middle, y_left, work),
-        &mut || second = split_rows(join, parts - left, middle..range.end, y_right, work),
-    );
-    first.and(second)
-}
-
-/// The rows `rows` of the tokens `tokens`.
-fn part(
+/// The rows `rows` of [`linear`], y `[tokens, rows.len()]`, on one thread.
+pub(crate) fn linear_rows(
     compute: &Compute<'_>,
-    weights: &Weights<'_>,
-    bias: Option<&[f32]>,
+    layer: &Layer<'_>,
     acts: &Acts<'_>,
-    tokens: Range<usize>,
     rows: Range<usize>,
     y: &mut [f32],
 ) -> Result<(), Error> {
-    let kernels = &compute.kernels;
-    let x = &acts.x[tokens.start * acts.stride..];
-    let count = tokens.len();
-    match (weights, &acts.quantized) {
-        (Weights::Ternary(w), Some(q)) => kernels.ternary(w, &q.slice(tokens), bias, rows, y)?,
-        (Weights::Int8(w), Some(q)) => kernels.int8(w, &q.slice(tokens), bias, rows, y)?,
-        (Weights::F32(w), _) => kernels.dense_f32(w, x, acts.stride, count, bias, rows, y)?,
-        (Weights::F16(w), _) => kernels.dense_f16(w, x, acts.stride, count, bias, rows, y)?,
+    let (kernels, Layer { weights, bias }) = (&compute.kernels, layer);
+    let Acts { x, stride, tokens, quantized } = *acts;
+    match (weights, &quantized) {
+        (Weights::Ternary(w), Some(q)) => kernels.ternary(w, q, *bias, rows, y)?,
+        (Weights::Int8(w), Some(q)) => kernels.int8(w, q, *bias, rows, y)?,
+        (Weights::F32(w), _) => kernels.dense_f32(w, x, stride, tokens, *bias, rows, y)?,
+        (Weights::F16(w), _) => kernels.dense_f16(w, x, stride, tokens, *bias, rows, y)?,
         (Weights::Ternary(_) | Weights::Int8(_), None) => return Err(Error::NonFinite),
     }
     Ok(())

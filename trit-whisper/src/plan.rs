@@ -4,10 +4,9 @@ use trit_core::HeadShape;
 use trit_core::reference::{FFT_SIZE, LANES};
 
 use crate::arena::{ALIGNMENT, size};
-use crate::cache::{Cache, Precision, scratch_len};
+use crate::cache::{Cache, Precision};
 use crate::config::Config;
-use crate::encoder::CHUNK;
-use crate::linear::QuantBuffers;
+use crate::scratch::Scratch;
 
 /// Bytes of each part of the arena; weights are read where they lie and are not part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +21,7 @@ pub struct MemoryPlan {
     pub self_cache: usize,
     /// Logits and tokens.
     pub decoding: usize,
-    /// Buffers of one chunk of tokens, shared by encoder and decoder.
+    /// Buffers of one chunk of tokens for each thread, shared by encoder and decoder.
     pub scratch: usize,
 }
 
@@ -32,8 +31,8 @@ impl MemoryPlan {
         Self::with_threads(config, 1)
     }
 
-    /// The plan for `threads` threads, each of which needs scratch of its own for attention, and the
-    /// default precision.
+    /// The plan for `threads` threads, each of which needs scratch of its own, and the default
+    /// precision.
     pub fn with_threads(config: &Config, threads: usize) -> Self {
         Self::with_precision(config, threads, Precision::default())
     }
@@ -45,7 +44,6 @@ impl MemoryPlan {
         let layers = config.n_text_layer as usize;
         let keys_and_values =
             |shape: Option<HeadShape>| shape.map_or(0, |shape| Cache::bytes(&shape, precision));
-        let widest = (4 * d).max(3 * mels);
         Self {
             mel: size::<f32>((config.frames() + 2) * mels)
                 + size::<[f32; LANES]>(FFT_SIZE)
@@ -56,10 +54,7 @@ impl MemoryPlan {
             decoding: size::<f32>(config.vocab())
                 + size::<u32>(text_ctx)
                 + size::<u32>(config.vocab().div_ceil(32)),
-            scratch: 2 * size::<f32>(CHUNK * d)
-                + size::<f32>(CHUNK * 4 * d)
-                + size::<f32>(threads.max(1) * scratch_len(config, precision))
-                + QuantBuffers::bytes(CHUNK, widest),
+            scratch: Scratch::bytes(config, threads, precision),
         }
     }
 

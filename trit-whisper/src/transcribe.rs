@@ -8,13 +8,14 @@ use crate::cache::Precision;
 use crate::config::Config;
 use crate::decode::{Suppressed, apply_rules, greedy, probability};
 use crate::decoder::Decoder;
-use crate::encoder::{Encoder, Scratch};
+use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::linear::Compute;
 use crate::mel::LogMel;
 use crate::model::Model;
 use crate::plan::MemoryPlan;
 use crate::samples::Samples;
+use crate::scratch::Scratch;
 use crate::tokens::TokenTable;
 use crate::words::{Timing, Word};
 
