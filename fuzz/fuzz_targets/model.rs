@@ -22,6 +22,7 @@ fuzz_target!(|data: &[u8]| {
         language: (options & 1 == 1).then_some(u32::from_le_bytes(language)),
         translate: options & 2 == 2,
         timestamps: options & 4 == 4,
+        ..Options::default()
     };
     let expected = transcribed(&model, Kernels::scalar(), options);
     if let Some((level, kernels)) = levels().first() {

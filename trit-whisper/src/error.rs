@@ -85,10 +85,19 @@ pub enum Error {
     Samples,
     /// The model has no such language, or knows one language only.
     Language([u8; 8]),
+    /// The model knows one language only, so there is none to detect.
+    OneLanguage,
     /// The token is none of the model's languages.
     LanguageToken(u32),
     /// The model cannot translate.
     Translate,
+    /// An option has a value it cannot have.
+    Option {
+        /// The field of [`Options`](crate::Options).
+        option: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// A value inside the network is NaN or infinite: the weights are unusable.
     NonFinite,
     /// Shapes do not fit. The model's shapes are checked when it is parsed, so this is a bug.
@@ -112,7 +121,9 @@ impl fmt::Display for Error {
             Self::LanguageToken(token) => {
                 write!(f, "token {token} is none of the model's languages")
             }
+            Self::OneLanguage => f.write_str("the model knows one language only"),
             Self::Translate => f.write_str("the model cannot translate"),
+            Self::Option { option, expected } => write!(f, "{option} must be {expected}"),
             Self::NonFinite => {
                 f.write_str("the network computed a value that is not finite: damaged weights")
             }

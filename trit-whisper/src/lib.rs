@@ -35,12 +35,15 @@ mod decoder;
 pub mod embedded;
 mod encoder;
 mod error;
+mod language;
 mod linear;
 mod mel;
 mod model;
+mod options;
 mod plan;
 mod samples;
 mod scratch;
+mod segment;
 mod split;
 mod tokens;
 mod transcribe;
@@ -66,13 +69,16 @@ mod tokenizer;
 pub use cache::Precision;
 pub use config::Config;
 pub use error::{Error, ModelError};
+pub use language::Languages;
 pub use model::Model;
+pub use options::Options;
 pub use plan::MemoryPlan;
 pub use samples::Samples;
+pub use segment::{Segment, Window};
 #[cfg(feature = "std")]
 pub use tokenizer::{Tokenizer, UnknownByte};
 pub use tokens::TokenTable;
-pub use transcribe::{Event, Options, Segment, Summary, Transcriber};
+pub use transcribe::{Event, Summary, Transcriber};
 pub use words::Word;
 
 /// Samples per second of the audio that models take.

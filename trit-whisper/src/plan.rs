@@ -6,6 +6,8 @@ use trit_core::reference::{FFT_SIZE, LANES};
 use crate::arena::{ALIGNMENT, size};
 use crate::cache::{Cache, Precision};
 use crate::config::Config;
+use crate::decode::rules::Suppressed;
+use crate::options::Options;
 use crate::scratch::Scratch;
 
 /// Bytes of each part of the arena; weights are read where they lie and are not part of it.
@@ -39,8 +41,14 @@ impl MemoryPlan {
 
     /// As [`with_threads`](Self::with_threads), with keys and values in `precision`.
     pub fn with_precision(config: &Config, threads: usize, precision: Precision) -> Self {
+        Self::with_options(config, threads, &Options { precision, ..Options::default() })
+    }
+
+    /// The plan for `threads` threads and these options.
+    pub fn with_options(config: &Config, threads: usize, options: &Options<'_>) -> Self {
+        let precision = options.precision;
         let (d, mels) = (config.state(), config.n_mels as usize);
-        let (ctx, text_ctx) = (config.audio_ctx(), config.text_ctx());
+        let ctx = config.audio_ctx();
         let layers = config.n_text_layer as usize;
         let keys_and_values =
             |shape: Option<HeadShape>| shape.map_or(0, |shape| Cache::bytes(&shape, precision));
@@ -52,8 +60,9 @@ impl MemoryPlan {
             cross_cache: layers * keys_and_values(config.cross_heads()),
             self_cache: layers * keys_and_values(config.text_heads()),
             decoding: size::<f32>(config.vocab())
-                + size::<u32>(text_ctx)
-                + size::<u32>(config.vocab().div_ceil(32)),
+                + size::<u32>(Suppressed::words(config))
+                + size::<u32>(config.sample_len())
+                + size::<f32>(config.sample_len()),
             scratch: Scratch::bytes(config, threads, precision),
         }
     }

@@ -4,85 +4,37 @@ use trit_simd::Kernels;
 use trit_simd::parallel::Join;
 
 use crate::arena::Arena;
-use crate::cache::Precision;
-use crate::config::Config;
-use crate::decode::{Suppressed, apply_rules, greedy, probability};
+use crate::decode::rules::{Suppressed, apply_rules};
+use crate::decode::sampling::{Softmax, likeliest, probability};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::Error;
+use crate::language::Languages;
 use crate::linear::Compute;
 use crate::mel::LogMel;
 use crate::model::Model;
+use crate::options::Options;
 use crate::plan::MemoryPlan;
 use crate::samples::Samples;
 use crate::scratch::Scratch;
-use crate::tokens::TokenTable;
-use crate::words::{Timing, Word};
-
-/// A mean log probability below this makes a window without speech believable (Whisper's value).
-const LOW_LOGPROB: f32 = -1.0;
-
-/// How to transcribe.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The spoken language's token ([`Model::language`]); `None` detects it in the first window.
-    pub language: Option<u32>,
-    /// Translate to English instead of transcribing.
-    pub translate: bool,
-    /// Decode timestamps, and so segments; without them a window is one segment.
-    pub timestamps: bool,
-    /// How attention keeps keys and values.
-    pub precision: Precision,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { language: None, translate: false, timestamps: true, precision: Precision::default() }
-    }
-}
-
-/// A stretch of speech.
-#[derive(Debug, Clone, Copy)]
-pub struct Segment<'t> {
-    /// First sample, at 16 kHz, from the beginning of the audio.
-    pub start: usize,
-    /// One past the last sample.
-    pub end: usize,
-    /// Its text tokens.
-    pub tokens: &'t [u32],
-    /// Mean log probability of the window's tokens.
-    pub avg_logprob: f32,
-    /// Probability that the window holds no speech.
-    pub no_speech_prob: f32,
-    words: &'t [Timing],
-    table: TokenTable<'t>,
-}
-
-impl<'t> Segment<'t> {
-    /// The text's bytes, token by token; a character may be split between tokens.
-    pub fn text(&self) -> impl Iterator<Item = &'t [u8]> + use<'t> {
-        let table = self.table;
-        self.tokens.iter().map(move |&id| table.bytes(id))
-    }
-
-    /// Its words in order, if they were asked for; together they have all its tokens.
-    pub fn words(&self) -> impl Iterator<Item = Word<'t>> + use<'t> {
-        let (tokens, table) = (self.tokens, self.table);
-        self.words.iter().map(move |timing| timing.word(tokens, table))
-    }
-}
+use crate::segment::{Segment, Window, segments};
 
 /// What a transcription tells while it runs.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Event<'t> {
-    /// The language, detected or given, of a multilingual model.
+    /// The language, detected or given, of a multilingual model; it comes before any segment.
     Language {
         /// Its token.
         token: u32,
+        /// How probable it is among the model's languages: 1 for a given one.
+        probability: f32,
     },
     /// A window is encoded: the encoder's weights ([`Model::encoder_span`]) are not read until the
     /// next.
     Encoded,
+    /// A window is decoded; its segments, if it is not silent, come next.
+    Window(Window<'t>),
     /// A segment is final.
     Segment(Segment<'t>),
     /// So many samples are done.
@@ -109,25 +61,26 @@ pub struct Summary {
 pub struct Transcriber<'m, 'a> {
     model: &'m Model<'m>,
     compute: Compute<'m>,
-    options: Options,
+    options: Options<'m>,
     mel: LogMel<'a>,
     encoder: Encoder<'a>,
     decoder: Decoder<'a>,
     scratch: Scratch<'a>,
-    sampled: &'a mut [u32],
     suppressed: Suppressed<'a>,
+    sampled: &'a mut [u32],
+    logprobs: &'a mut [f32],
 }
 
 /// What decoding one window gave, besides the tokens.
 struct Decoded {
-    tokens: usize,
+    len: usize,
     avg_logprob: f32,
     no_speech_prob: f32,
 }
 
 impl<'m, 'a> Transcriber<'m, 'a> {
-    /// Sets up in `arena`, of [`MemoryPlan::with_precision`]`(…).total()` bytes for as many threads
-    /// as `join` has and the precision that `options` ask for.
+    /// Sets up in `arena`, of [`MemoryPlan::with_options`]`(…).total()` bytes for as many threads as
+    /// `join` has.
     ///
     /// # Errors
     /// An arena that is too small, or options the model cannot follow.
@@ -136,20 +89,13 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         kernels: Kernels,
         join: &'m dyn Join,
         arena: &'a mut [u8],
-        options: Options,
+        options: Options<'m>,
     ) -> Result<Self, Error> {
         let config = model.config();
-        if options.translate && !config.is_multilingual() {
-            return Err(Error::Translate);
-        }
-        if let Some(token) = options.language
-            && !config.is_language(token)
-        {
-            return Err(Error::LanguageToken(token));
-        }
+        options.check(config)?;
         let found = arena.len();
         let threads = join.threads();
-        let expected = MemoryPlan::with_precision(config, threads, options.precision).total();
+        let expected = MemoryPlan::with_options(config, threads, &options).total();
         let short = Error::Arena { expected, found };
         if found < expected {
             return Err(short);
@@ -160,12 +106,24 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let encoder = Encoder::new(config, options.precision, &mut arena).ok_or(short)?;
         let decoder = Decoder::new(config, options.precision, &mut arena).ok_or(short)?;
         let scratch = Scratch::new(config, threads, options.precision, &mut arena).ok_or(short)?;
-        let sampled = arena.take(config.text_ctx()).ok_or(short)?;
-        let bits = arena.take(config.vocab().div_ceil(32)).ok_or(short)?;
+        let bits = arena.take(Suppressed::words(config)).ok_or(short)?;
+        let sampled = arena.take(config.sample_len()).ok_or(short)?;
+        let logprobs = arena.take(config.sample_len()).ok_or(short)?;
         debug_assert_eq!(before - arena.left() + crate::arena::ALIGNMENT, expected);
-        let suppressed = Suppressed::new(model, bits);
+        let suppressed = Suppressed::new(model, &options, bits);
         let compute = Compute { kernels, join };
-        Ok(Self { model, compute, options, mel, encoder, decoder, scratch, sampled, suppressed })
+        Ok(Self {
+            model,
+            compute,
+            options,
+            mel,
+            encoder,
+            decoder,
+            scratch,
+            suppressed,
+            sampled,
+            logprobs,
+        })
     }
 
     /// Transcribes 16 kHz mono samples in −1..1, telling `tell` of segments as they are done.
@@ -180,9 +138,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         mut samples: &[f32],
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<Summary, Error> {
-        if let Some(index) = samples.iter().position(|sample| !sample.is_finite()) {
-            return Err(Error::Sample { index });
-        }
+        check_finite(samples, 0)?;
         self.transcribe_from(&mut samples, tell)
     }
 
@@ -199,6 +155,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let config = *self.model.config();
         let mut summary = Summary::default();
         let mut language = self.options.language;
+        if let Some(token) = language {
+            tell(Event::Language { token, probability: 1.0 });
+        }
         let mut seek = 0;
         loop {
             let window = samples.window(seek, config.window()).ok_or(Error::Samples)?;
@@ -206,36 +165,85 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             if window.is_empty() {
                 break;
             }
-            if let Some(index) = window.iter().position(|sample| !sample.is_finite()) {
-                return Err(Error::Sample { index: seek + index });
-            }
+            check_finite(window, seek)?;
             let length = window.len();
             self.encode(window)?;
             tell(Event::Encoded);
-            if config.is_multilingual() && summary.windows == 0 {
-                let token = match language {
-                    Some(token) => token,
-                    None => self.detect_language()?,
-                };
-                language = Some(token);
-                tell(Event::Language { token });
-            }
-            let decoded = self.decode(language)?;
+            let detected = match language {
+                None if config.is_multilingual() => Some(self.languages()?.best()),
+                _ => None,
+            };
+            let decoded = self.decode(language.or(detected.map(|(token, _)| token)))?;
+            let Decoded { len, avg_logprob, no_speech_prob } = decoded;
+            let silent = self.options.is_silent(&config, no_speech_prob, avg_logprob);
             summary.windows += 1;
-            summary.tokens += decoded.tokens;
-            let silent = decoded.no_speech_prob > config.no_speech_threshold
-                && (config.no_speech_needs_low_logprob == 0 || decoded.avg_logprob < LOW_LOGPROB);
+            summary.silent += usize::from(silent);
+            summary.tokens += len;
+            // What a silent window seems to be spoken in says nothing of the others.
+            if let Some((token, probability)) = detected
+                && !silent
+            {
+                language = Some(token);
+                tell(Event::Language { token, probability });
+            }
+            let window = Window {
+                start: seek,
+                end: seek + length,
+                tokens: &self.sampled[..len],
+                logprobs: &self.logprobs[..len],
+                avg_logprob,
+                no_speech_prob,
+                silent,
+            };
+            tell(Event::Window(window));
             let advance = if silent {
-                summary.silent += 1;
                 length
             } else {
-                self.segments(&decoded, seek, length, tell)
+                segments(&config, self.model.tokens(), &window, &mut |segment| {
+                    tell(Event::Segment(segment));
+                })
             };
             // A window always moves on, whatever its timestamps say.
             seek += advance.max(config.timestamp_step as usize).min(length);
             tell(Event::Progress { done: seek, total: samples.total() });
         }
         if seek == 0 { Err(Error::EmptyAudio) } else { Ok(summary) }
+    }
+
+    /// How probable each of the model's languages is in up to a window of samples.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Error, MemoryPlan, Model, Options, Transcriber, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
+    /// # let (kernels, options) = (Kernels::new(&Cpu::detect()), Options::default());
+    /// let mut transcriber =
+    ///     Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// match transcriber.detect_language(&[0.0; 16_000]) {
+    ///     Ok(languages) => {
+    ///         for (token, probability) in languages.iter() {
+    ///             println!("{:?} {probability}", model.language_code(token));
+    ///         }
+    ///     }
+    ///     Err(error) => assert_eq!(error, Error::OneLanguage),
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A model of one language, no samples or one that is not finite, unusable weights.
+    pub fn detect_language(&mut self, samples: &[f32]) -> Result<Languages<'_>, Error> {
+        if !self.model.config().is_multilingual() {
+            return Err(Error::OneLanguage);
+        }
+        if samples.is_empty() {
+            return Err(Error::EmptyAudio);
+        }
+        let samples = &samples[..samples.len().min(self.model.config().window())];
+        check_finite(samples, 0)?;
+        self.encode(samples)?;
+        self.languages()
     }
 
     /// Computes the log-mel of up to a window of samples and encodes it.
@@ -273,14 +281,12 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         Ok(Some(self.decoder.logits()))
     }
 
-    fn detect_language(&mut self) -> Result<u32, Error> {
-        let config = self.model.config();
-        self.feed(config.sot)?;
-        let first = config.language_first;
-        let logits = &self.decoder.logits()[first as usize..][..config.n_languages as usize];
-        let (best, _) = greedy(logits);
+    /// The languages' probabilities in the window encoded last.
+    fn languages(&mut self) -> Result<Languages<'_>, Error> {
         self.decoder.rewind();
-        Ok(first + best)
+        let config = self.model.config();
+        self.decoder.step(&self.compute, self.model, config.sot, &mut self.scratch)?;
+        Ok(Languages::new(config, self.decoder.logits()))
     }
 
     /// Decodes the window greedily; the tokens, without the end, are in `sampled`.
@@ -297,6 +303,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             prompt[len] = config.no_timestamps;
             len += 1;
         }
+        self.decoder.rewind();
         let mut no_speech_prob = 0.0;
         for (index, &token) in prompt[..len].iter().enumerate() {
             self.decoder.step(&self.compute, self.model, token, &mut self.scratch)?;
@@ -304,123 +311,36 @@ impl<'m, 'a> Transcriber<'m, 'a> {
                 no_speech_prob = probability(self.decoder.logits(), config.no_speech);
             }
         }
-        let (mut count, mut logprob) = (0, 0.0);
-        loop {
+        let most = self.options.sample_len(config);
+        let (mut len, mut sum) = (0, 0.0);
+        while len < most {
             let logits = self.decoder.logits();
-            let sampled = &self.sampled[..count];
-            apply_rules(self.model, &self.suppressed, self.options.timestamps, sampled, logits);
-            let (token, token_logprob) = greedy(logits);
-            logprob += token_logprob;
-            if token == config.eot || count == config.sample_len() {
+            let sampled = &self.sampled[..len];
+            apply_rules(self.model, &self.options, &self.suppressed, sampled, logits);
+            // A window in which no token may come next is at its end.
+            let Some(softmax) = Softmax::new(logits) else { break };
+            let token = likeliest(logits);
+            let logprob = softmax.logprob(logits[token as usize]);
+            sum += logprob;
+            if token == config.eot {
                 break;
             }
-            self.sampled[count] = token;
-            count += 1;
+            self.sampled[len] = token;
+            self.logprobs[len] = logprob;
+            len += 1;
             if !self.decoder.has_room(self.model) {
                 break;
             }
             self.decoder.step(&self.compute, self.model, token, &mut self.scratch)?;
         }
-        Ok(Decoded { tokens: count, avg_logprob: logprob / (count + 1) as f32, no_speech_prob })
-    }
-
-    /// Tells the segments of the window at `seek`, of `length` samples, and returns how far to
-    /// move on.
-    fn segments(
-        &self,
-        decoded: &Decoded,
-        seek: usize,
-        length: usize,
-        tell: &mut dyn FnMut(Event<'_>),
-    ) -> usize {
-        let tokens = &self.sampled[..decoded.tokens];
-        let config = self.model.config();
-        let step = config.timestamp_step as usize;
-        let time = |id: u32| (id - config.timestamp_first) as usize * step;
-        let mut emit = |start: usize, end: usize, slice: &[u32]| {
-            let is_text = |id: &u32| *id < config.eot;
-            let from = slice.iter().position(is_text).unwrap_or(slice.len());
-            let text = slice[from..].split(|id| !is_text(id)).next().unwrap_or(&[]);
-            if !text.is_empty() && start < end {
-                tell(Event::Segment(Segment {
-                    start: seek + start.min(length),
-                    end: seek + end.min(length),
-                    tokens: text,
-                    avg_logprob: decoded.avg_logprob,
-                    no_speech_prob: decoded.no_speech_prob,
-                    words: &[],
-                    table: self.model.tokens(),
-                }));
-            }
-        };
-        match cut(config, tokens) {
-            Cut::Whole { end } => {
-                // openai-whisper starts such a segment at 0 whatever its first timestamp says.
-                let start = tokens.first().filter(|&&id| is_timestamp(config, id));
-                emit(start.map_or(0, |&id| time(id)), end.map_or(length, time), tokens);
-                length
-            }
-            Cut::Pairs { complete, single_ending } => {
-                let mut from = 0;
-                for to in (Pairs { config, tokens, at: 1, single_ending }) {
-                    let slice = &tokens[from..to];
-                    if let [first, .., last] = slice {
-                        emit(time(*first), time(*last), slice);
-                    }
-                    from = to;
-                }
-                if single_ending { length } else { time(tokens[complete - 1]) }
-            }
-        }
+        Ok(Decoded { len, avg_logprob: sum / (len + 1) as f32, no_speech_prob })
     }
 }
 
-/// How a window's tokens divide into segments.
-enum Cut {
-    /// One segment, up to the timestamp `end` if there is one.
-    Whole { end: Option<u32> },
-    /// Segments between pairs of timestamps; the first `complete` tokens make whole segments.
-    Pairs { complete: usize, single_ending: bool },
-}
-
-fn is_timestamp(config: &Config, id: u32) -> bool {
-    id >= config.timestamp_first
-}
-
-fn cut(config: &Config, tokens: &[u32]) -> Cut {
-    let stamp = |id: &u32| is_timestamp(config, *id);
-    let single_ending = matches!(tokens, [.., a, b] if !stamp(a) && stamp(b));
-    let pair = |at: &usize| stamp(&tokens[at - 1]) && stamp(&tokens[*at]);
-    match (1..tokens.len()).rev().find(pair) {
-        Some(complete) => Cut::Pairs { complete, single_ending },
-        None => {
-            let last = tokens.iter().rev().copied().find(|id| stamp(id));
-            Cut::Whole { end: last.filter(|&id| id != config.timestamp_first) }
-        }
-    }
-}
-
-/// Ends of the segments of `tokens`: between the timestamps of each pair, and the end of all if it
-/// is a single timestamp.
-struct Pairs<'c> {
-    config: &'c Config,
-    tokens: &'c [u32],
-    at: usize,
-    single_ending: bool,
-}
-
-impl Iterator for Pairs<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        while self.at < self.tokens.len() {
-            let at = self.at;
-            self.at += 1;
-            let stamp = |at: usize| is_timestamp(self.config, self.tokens[at]);
-            if stamp(at - 1) && stamp(at) {
-                return Some(at);
-            }
-        }
-        core::mem::take(&mut self.single_ending).then_some(self.tokens.len())
+/// Refuses samples, the first of which has index `first`, that are not all finite.
+fn check_finite(samples: &[f32], first: usize) -> Result<(), Error> {
+    match samples.iter().position(|sample| !sample.is_finite()) {
+        Some(index) => Err(Error::Sample { index: first + index }),
+        None => Ok(()),
     }
 }

@@ -152,7 +152,11 @@ fn is_stdin(file: &Path) -> bool {
 }
 
 /// The options, if the model can follow them.
-fn options(arguments: &Arguments, name: &str, model: &Model<'_>) -> Result<Options, Failure> {
+fn options(
+    arguments: &Arguments,
+    name: &str,
+    model: &Model<'_>,
+) -> Result<Options<'static>, Failure> {
     let config = model.config();
     let language = match &arguments.language {
         None => None,
@@ -177,6 +181,7 @@ fn options(arguments: &Arguments, name: &str, model: &Model<'_>) -> Result<Optio
         translate: arguments.translate,
         timestamps: !arguments.no_timestamps,
         precision: arguments.attention.precision(),
+        ..Options::default()
     })
 }
 
@@ -195,7 +200,7 @@ fn one_file(
     model: &Model<'_>,
     threads: &Threads,
     tuned: &Tuned,
-    options: Options,
+    options: Options<'_>,
     file: &Path,
     target: Option<&Path>,
 ) -> Result<(), Failure> {
@@ -209,12 +214,12 @@ fn one_file(
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     let shows_progress = !arguments.quiet && io::stderr().is_terminal();
     let mut transcript = Transcript { file: file.display().to_string(), ..Transcript::default() };
-    let plan = MemoryPlan::with_precision(model.config(), threads.threads(), options.precision);
+    let plan = MemoryPlan::with_options(model.config(), threads.threads(), &options);
     let mut arena = super::arena(plan.total())?;
     let result = threads.install(|| {
         let mut transcriber = Transcriber::new(model, tuned.kernels, threads, &mut arena, options)?;
         transcriber.transcribe_from(&mut reader, &mut |event| match event {
-            Event::Language { token } => {
+            Event::Language { token, .. } => {
                 transcript.language = model.language_code(token).map(str::to_owned);
             }
             Event::Encoded => bytes.release(model.encoder_span()),
@@ -230,6 +235,7 @@ fn one_file(
                 }
                 bar.set_position(done as u64);
             }
+            _ => {}
         })
     });
     bar.finish_and_clear();

@@ -1,12 +1,12 @@
-//! Whisper's decoding rules and greedy choice, as in openai-whisper's `decoding.py`.
+//! Which tokens may come next, as in openai-whisper's `decoding.py`.
 
-use trit_core::reference::{math, sum};
+use trit_core::reference::sum;
 
+use super::sampling::largest;
+use super::{NEVER, math};
 use crate::config::Config;
 use crate::model::Model;
-
-/// A logit that cannot be chosen.
-const NEVER: f32 = f32::NEG_INFINITY;
+use crate::options::Options;
 
 /// A set of token ids, one bit each.
 pub(crate) struct Suppressed<'a> {
@@ -14,17 +14,33 @@ pub(crate) struct Suppressed<'a> {
 }
 
 impl<'a> Suppressed<'a> {
-    /// Tokens never chosen: the model's list, and all specials but `<|endoftext|>` and timestamps.
-    pub(crate) fn new(model: &Model<'_>, bits: &'a mut [u32]) -> Self {
+    /// Words of memory for the set.
+    pub(crate) const fn words(config: &Config) -> usize {
+        config.vocab().div_ceil(32)
+    }
+
+    /// Tokens never chosen: the options', the model's, and all special tokens but `<|endoftext|>`
+    /// and timestamps.
+    ///
+    /// openai-whisper lets language tokens pass, which are never right within a text.
+    pub(crate) fn new(model: &Model<'_>, options: &Options<'_>, bits: &'a mut [u32]) -> Self {
         let config = model.config();
         bits.fill(0);
-        let specials = config.eot + 1..config.timestamp_first;
-        for id in model.ids("whisper.suppress").chain(specials) {
-            if let Some(word) = bits.get_mut(id as usize / 32) {
+        let mut suppressed = Self { bits };
+        suppressed.extend(config.eot + 1..config.timestamp_first);
+        suppressed.extend(options.suppress.iter().copied());
+        if options.suppress_listed {
+            suppressed.extend(model.ids("whisper.suppress"));
+        }
+        suppressed
+    }
+
+    fn extend(&mut self, ids: impl Iterator<Item = u32>) {
+        for id in ids {
+            if let Some(word) = self.bits.get_mut(id as usize / 32) {
                 *word |= 1 << (id % 32);
             }
         }
-        Self { bits }
     }
 
     fn apply(&self, logits: &mut [f32]) {
@@ -43,19 +59,19 @@ impl<'a> Suppressed<'a> {
 
 /// Rules out the tokens that may not follow `sampled`.
 ///
-/// Without `timestamps` all timestamp tokens are ruled out; with them, they come first, in pairs,
-/// never go back, and are forced when together they are likelier than any text token.
+/// With timestamps, they come first, in pairs, never go back, and are forced when together they are
+/// likelier than any text token. Without, they are ruled out, which openai-whisper leaves to
+/// `<|notimestamps|>`.
 pub(crate) fn apply_rules(
     model: &Model<'_>,
+    options: &Options<'_>,
     suppressed: &Suppressed<'_>,
-    timestamps: bool,
     sampled: &[u32],
     logits: &mut [f32],
 ) {
     let config = model.config();
     suppressed.apply(logits);
-    if sampled.is_empty() {
-        // Not nothing, and not a blank, at the very beginning.
+    if sampled.is_empty() && options.suppress_blank {
         for id in model.ids("whisper.begin_suppress").chain([config.eot]) {
             if let Some(logit) = logits.get_mut(id as usize) {
                 *logit = NEVER;
@@ -63,14 +79,14 @@ pub(crate) fn apply_rules(
         }
     }
     let first = config.timestamp_first as usize;
-    if timestamps {
-        timestamp_rules(config, sampled, logits);
+    if options.timestamps {
+        timestamp_rules(config, options, sampled, logits);
     } else {
         logits[first..].fill(NEVER);
     }
 }
 
-fn timestamp_rules(config: &Config, sampled: &[u32], logits: &mut [f32]) {
+fn timestamp_rules(config: &Config, options: &Options<'_>, sampled: &[u32], logits: &mut [f32]) {
     let (first, eot) = (config.timestamp_first as usize, config.eot as usize);
     let is_timestamp = |id: &u32| *id as usize >= first;
     let last = sampled.last().is_some_and(is_timestamp);
@@ -89,12 +105,11 @@ fn timestamp_rules(config: &Config, sampled: &[u32], logits: &mut [f32]) {
     }
     if sampled.is_empty() {
         logits[..first].fill(NEVER);
-        let most = first.saturating_add(config.max_initial_timestamp as usize).saturating_add(1);
+        let most = (options.last_initial_timestamp(config) as usize).saturating_add(1);
         let most = most.min(logits.len());
         logits[most..].fill(NEVER);
     }
     let (text, stamps) = logits.split_at_mut(first);
-    let largest = |x: &[f32]| x.iter().fold(NEVER, |most, &x| if x > most { x } else { most });
     let (best_text, best_stamp) = (largest(text), largest(stamps));
     if best_stamp > NEVER {
         let together = sum(stamps.iter().map(|x| math::exp(x - best_stamp)));
@@ -102,24 +117,4 @@ fn timestamp_rules(config: &Config, sampled: &[u32], logits: &mut [f32]) {
             text.fill(NEVER);
         }
     }
-}
-
-/// The likeliest token and its log probability among those that are not ruled out.
-pub(crate) fn greedy(logits: &[f32]) -> (u32, f32) {
-    let mut best = 0;
-    for (id, &logit) in logits.iter().enumerate() {
-        if logit > logits[best] {
-            best = id;
-        }
-    }
-    // The best logit is the largest, so its own term is exp(0).
-    let total = sum(logits.iter().map(|x| math::exp(x - logits[best])));
-    (best as u32, -libm::logf(total))
-}
-
-/// The probability of `id` among all tokens.
-pub(crate) fn probability(logits: &[f32], id: u32) -> f32 {
-    let (_, log_best) = greedy(logits);
-    let most = logits.iter().fold(NEVER, |most, &x| if x > most { x } else { most });
-    math::exp(logits[id as usize] - most) * math::exp(log_best)
 }

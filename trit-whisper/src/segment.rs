@@ -1,0 +1,162 @@
+//! How a window's tokens become segments.
+
+use crate::config::Config;
+use crate::decode::math;
+use crate::tokens::TokenTable;
+use crate::words::{Timing, Word};
+
+/// A window as it was decoded, before it is cut into segments.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'t> {
+    /// First sample, from the beginning of the audio.
+    pub start: usize,
+    /// One past the last sample.
+    pub end: usize,
+    /// Its tokens, timestamps included, without the end of text.
+    pub tokens: &'t [u32],
+    /// Log probability of each token among those that the rules allowed.
+    pub logprobs: &'t [f32],
+    /// Mean log probability of the tokens, the end of text included.
+    pub avg_logprob: f32,
+    /// Probability that the window holds no speech.
+    pub no_speech_prob: f32,
+    /// Whether it was skipped for having no speech.
+    pub silent: bool,
+}
+
+/// A stretch of speech.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment<'t> {
+    /// First sample, at 16 kHz, from the beginning of the audio.
+    pub start: usize,
+    /// One past the last sample.
+    pub end: usize,
+    /// Its text tokens.
+    pub tokens: &'t [u32],
+    /// Log probability of each token among those that the rules allowed.
+    pub logprobs: &'t [f32],
+    /// Mean log probability of the window's tokens, the end of text included.
+    pub avg_logprob: f32,
+    /// Probability that the window holds no speech.
+    pub no_speech_prob: f32,
+    words: &'t [Timing],
+    table: TokenTable<'t>,
+}
+
+impl<'t> Segment<'t> {
+    /// The text's bytes, token by token; a character may be split between tokens.
+    pub fn text(&self) -> impl Iterator<Item = &'t [u8]> + use<'t> {
+        let table = self.table;
+        self.tokens.iter().map(move |&id| table.bytes(id))
+    }
+
+    /// Its words in order, if they were asked for; together they have all its tokens.
+    pub fn words(&self) -> impl Iterator<Item = Word<'t>> + use<'t> {
+        let (tokens, table) = (self.tokens, self.table);
+        self.words.iter().map(move |timing| timing.word(tokens, table))
+    }
+
+    /// The probability of each token among those that the rules allowed, in 0..=1.
+    pub fn probabilities(&self) -> impl Iterator<Item = f32> + use<'t> {
+        self.logprobs.iter().map(|&logprob| math::exp(logprob))
+    }
+}
+
+/// Tells the segments of a window to `emit` and returns how many samples to move on.
+pub(crate) fn segments<'t>(
+    config: &Config,
+    table: TokenTable<'t>,
+    window: &Window<'t>,
+    emit: &mut dyn FnMut(Segment<'t>),
+) -> usize {
+    let (tokens, length) = (window.tokens, window.end - window.start);
+    let step = config.timestamp_step as usize;
+    let time = |id: u32| (id - config.timestamp_first) as usize * step;
+    let mut emit = |start: usize, end: usize, from: usize, to: usize| {
+        let is_text = |id: &u32| *id < config.eot;
+        let slice = &tokens[from..to];
+        let skip = slice.iter().position(is_text).unwrap_or(slice.len());
+        let text = slice[skip..].split(|id| !is_text(id)).next().unwrap_or(&[]);
+        if !text.is_empty() && start < end {
+            emit(Segment {
+                start: window.start + start.min(length),
+                end: window.start + end.min(length),
+                tokens: text,
+                logprobs: &window.logprobs[from + skip..][..text.len()],
+                avg_logprob: window.avg_logprob,
+                no_speech_prob: window.no_speech_prob,
+                words: &[],
+                table,
+            });
+        }
+    };
+    match cut(config, tokens) {
+        Cut::Whole { end } => {
+            // openai-whisper starts such a segment at 0 whatever its first timestamp says.
+            let start = tokens.first().filter(|&&id| is_timestamp(config, id));
+            let start = start.map_or(0, |&id| time(id));
+            emit(start, end.map_or(length, time), 0, tokens.len());
+            length
+        }
+        Cut::Pairs { complete, single_ending } => {
+            let mut from = 0;
+            for to in (Pairs { config, tokens, at: 1, single_ending }) {
+                if let [first, .., last] = tokens[from..to] {
+                    emit(time(first), time(last), from, to);
+                }
+                from = to;
+            }
+            if single_ending { length } else { time(tokens[complete - 1]) }
+        }
+    }
+}
+
+/// How a window's tokens divide into segments.
+enum Cut {
+    /// One segment, up to the timestamp `end` if there is one.
+    Whole { end: Option<u32> },
+    /// Segments between pairs of timestamps; the first `complete` tokens make whole segments.
+    Pairs { complete: usize, single_ending: bool },
+}
+
+fn is_timestamp(config: &Config, id: u32) -> bool {
+    id >= config.timestamp_first
+}
+
+fn cut(config: &Config, tokens: &[u32]) -> Cut {
+    let stamp = |id: &u32| is_timestamp(config, *id);
+    let single_ending = matches!(tokens, [.., a, b] if !stamp(a) && stamp(b));
+    let pair = |at: &usize| stamp(&tokens[at - 1]) && stamp(&tokens[*at]);
+    match (1..tokens.len()).rev().find(pair) {
+        Some(complete) => Cut::Pairs { complete, single_ending },
+        None => {
+            let last = tokens.iter().rev().copied().find(|id| stamp(id));
+            Cut::Whole { end: last.filter(|&id| id != config.timestamp_first) }
+        }
+    }
+}
+
+/// Ends of the segments of `tokens`: between the timestamps of each pair, and the end of all if it
+/// is a single timestamp.
+struct Pairs<'c> {
+    config: &'c Config,
+    tokens: &'c [u32],
+    at: usize,
+    single_ending: bool,
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while self.at < self.tokens.len() {
+            let at = self.at;
+            self.at += 1;
+            let stamp = |at: usize| is_timestamp(self.config, self.tokens[at]);
+            if stamp(at - 1) && stamp(at) {
+                return Some(at);
+            }
+        }
+        core::mem::take(&mut self.single_ending).then_some(self.tokens.len())
+    }
+}
