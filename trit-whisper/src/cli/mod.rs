@@ -4,6 +4,8 @@ mod bench;
 mod convert;
 mod info;
 mod machine;
+mod manual;
+mod session;
 mod transcribe;
 mod tune;
 mod tuning;
@@ -31,7 +33,7 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   trit-whisper transcribe speech.flac
-  trit-whisper transcribe --model small.trit --output srt --output-dir subtitles *.mp3
+  trit-whisper transcribe --model small.trit --output srt --output-dir subtitles talks/
   trit-whisper convert whisper-small/ small.trit
   trit-whisper info small.trit
   trit-whisper tune small.trit
@@ -51,6 +53,10 @@ enum Command {
     Bench(bench::Arguments),
     /// Find the fastest kernels for a model on this device and keep them for later runs
     Tune(tune::Arguments),
+    /// Print a script that completes this program's arguments in a shell
+    Completions(manual::CompletionArguments),
+    /// Write manual pages into a folder
+    Man(manual::ManArguments),
 }
 
 /// What went wrong, by the exit code it gives.
@@ -106,6 +112,15 @@ fn print(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(|error| Failure::Output(format!("standard output: {error}")))
+}
+
+/// Writes to standard output, without colours if it shows none.
+fn print_colored(text: &str) -> Result<(), Failure> {
+    let choice = anstream::AutoStream::choice(&io::stdout());
+    let mut out = anstream::AutoStream::new(Vec::new(), choice);
+    // Memory takes all that is written.
+    let _ = out.write_all(text.as_bytes());
+    print(&String::from_utf8_lossy(&out.into_inner()))
 }
 
 /// Memory of `len` zero bytes for a [`trit_whisper::Transcriber`].
@@ -165,6 +180,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

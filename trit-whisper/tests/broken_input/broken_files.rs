@@ -190,6 +190,8 @@ pub(crate) fn folder() -> TempDir {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
     fs::copy(folder.path().join("ok.wav"), folder.path().join("more/ok.wav")).unwrap();
+    fs::create_dir(folder.path().join("circle")).unwrap();
+    std::os::unix::fs::symlink("../circle", folder.path().join("circle/again")).unwrap();
     let made = Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap();
     assert!(made.success());
     let names = ["config.json", "tokenizer.json", "model.safetensors"];

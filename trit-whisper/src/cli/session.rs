@@ -1,0 +1,124 @@
+//! A model made ready to transcribe one file after the other.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use trit_simd::parallel::Join;
+use trit_whisper::audio::Reader;
+use trit_whisper::output::{Line, Transcript};
+use trit_whisper::threads::Threads;
+use trit_whisper::{Event, MemoryPlan, Model, Options, SAMPLE_RATE, Segment, Summary, Transcriber};
+
+use super::tuning::Tuned;
+use super::{Failure, ModelBytes, machine};
+
+/// What all files have in common.
+pub(crate) struct Session<'s> {
+    pub(crate) bytes: &'s ModelBytes,
+    pub(crate) model: &'s Model<'s>,
+    pub(crate) threads: Threads,
+    pub(crate) tuned: Tuned,
+    pub(crate) options: Options<'s>,
+}
+
+/// What is told while a file is transcribed.
+pub(crate) enum News<'n> {
+    /// A segment is final; it is this line of the transcript.
+    Segment(&'n Segment<'n>, &'n Line),
+    /// So many samples are done, of so many in all if that is known.
+    Progress { done: usize, total: Option<usize> },
+}
+
+/// A file's transcript and what it took.
+pub(crate) struct Done {
+    pub(crate) transcript: Transcript,
+    pub(crate) summary: Summary,
+    /// What was wrong with the audio that could be used nevertheless.
+    pub(crate) warning: Option<String>,
+    pub(crate) spent: Duration,
+    /// The parts of it until windows were encoded, and after.
+    pub(crate) encoding: Duration,
+    pub(crate) decoding: Duration,
+}
+
+impl Session<'_> {
+    /// Transcribes the audio at `path`, `-` for standard input; messages call it `shown`.
+    pub(crate) fn transcribe(
+        &self,
+        path: &Path,
+        shown: &str,
+        tell: &mut (dyn FnMut(News<'_>) + Send),
+    ) -> Result<Done, Failure> {
+        let failure = |error| Failure::Audio(format!("{shown}: {error}"));
+        let started = Instant::now();
+        let reader = if path == Path::new("-") {
+            Reader::from_stream(io::stdin())
+        } else {
+            Reader::open(path)
+        };
+        let mut reader = reader.map_err(failure)?;
+        let (bytes, model) = (self.bytes, self.model);
+        let mut transcript =
+            Transcript { file: path.display().to_string(), ..Transcript::default() };
+        let (mut encoding, mut decoding) = (Duration::ZERO, Duration::ZERO);
+        let mut last = started;
+        let mut lap = |part: &mut Duration| {
+            let now = Instant::now();
+            *part += now - std::mem::replace(&mut last, now);
+        };
+        let threads = self.threads.threads();
+        let plan = MemoryPlan::with_options(model.config(), threads, &self.options);
+        let mut arena = super::arena(plan.total())?;
+        let result = self.threads.install(|| {
+            let kernels = self.tuned.kernels;
+            let mut transcriber =
+                Transcriber::new(model, kernels, &self.threads, &mut arena, self.options)?;
+            transcriber.transcribe_from(&mut reader, &mut |event| match event {
+                Event::Language { token, probability } => {
+                    transcript.language = model.language_code(token).map(str::to_owned);
+                    transcript.language_probability =
+                        transcript.language.is_some().then_some(probability);
+                }
+                Event::Encoded => {
+                    bytes.release(model.encoder_span());
+                    lap(&mut encoding);
+                }
+                Event::Segment(segment) => {
+                    tell(News::Segment(&segment, transcript.push(&segment)));
+                }
+                Event::Progress { done, total } => {
+                    // What the decoder reads need not stay while the next window is encoded.
+                    bytes.release(0..model.container().file_len());
+                    lap(&mut decoding);
+                    tell(News::Progress { done, total });
+                }
+                _ => {}
+            })
+        });
+        let summary = match (result, reader.take_error()) {
+            (Ok(summary), _) => summary,
+            (Err(_), Some(error)) => return Err(failure(error)),
+            (Err(error), None) => return Err(Failure::Model(format!("{}: {error}", bytes.name()))),
+        };
+        transcript.duration = reader.len() as f64 / SAMPLE_RATE as f64;
+        let warning = reader.warning().map(str::to_owned);
+        Ok(Done { transcript, summary, warning, spent: started.elapsed(), encoding, decoding })
+    }
+
+    /// A line of figures about a file.
+    pub(crate) fn figures(&self, shown: &str, done: &Done) -> String {
+        let (duration, spent) = (done.transcript.duration, done.spent.as_secs_f64());
+        format!(
+            "{shown}: {duration:.1} s of audio in {spent:.3} s, real-time factor {:.3}; {} windows, \
+             {} silent, {} tokens; {} threads, peak memory {}, {}",
+            spent / duration,
+            done.summary.windows,
+            done.summary.silent,
+            done.summary.tokens,
+            self.threads.threads(),
+            machine::peak_memory(),
+            self.tuned.summary(),
+        )
+    }
+}
