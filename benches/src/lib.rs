@@ -1,4 +1,7 @@
-//! Shapes and operands shared by the benchmarks.
+//! Shapes, operands and timing shared by the benchmarks.
+
+pub mod roofline;
+pub mod turns;
 
 use trit_core::{Layout, QuantizedActs, Scales, TernaryMatrix, activations, layout, padded_rows};
 
@@ -10,7 +13,7 @@ pub const SHAPES: [(usize, usize); 6] =
 pub const TOKENS: [usize; 2] = [1, 128];
 
 /// A ternary matrix with random trits and a scale per row.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Weights {
     rows: usize,
     k: usize,
@@ -20,7 +23,7 @@ pub struct Weights {
 }
 
 /// Repeatable pseudo-random bytes.
-fn noise(n: usize) -> impl Iterator<Item = u8> {
+pub fn noise(n: usize) -> impl Iterator<Item = u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15u64;
     (0..n).map(move |_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

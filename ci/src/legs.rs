@@ -41,6 +41,9 @@ const NO_STD: &[&[&str]] = &[
     &["build", "--release", "-p", "trit-whisper", "--lib", "--no-default-features"],
 ];
 
+/// The peers that trit is timed beside, a workspace of its own.
+const PEERS: &str = "benches/peers/Cargo.toml";
+
 /// The legs in the order they run: the quickest verdict first.
 pub const LEGS: &[Leg] = &[
     here("fmt", "formatting", &[&["fmt", "--all", "--check"]]),
@@ -123,6 +126,17 @@ pub const LEGS: &[Leg] = &[
         full_only: true,
         place: Place::Miri,
         work: Work::Tests { names: SMALL, levels: &["scalar"] },
+    },
+    Leg {
+        name: "peers",
+        proves: "published crates still compute what trit is timed beside",
+        full_only: true,
+        place: Place::Host,
+        work: Work::Commands(&[
+            &["fmt", "--manifest-path", PEERS, "--check"],
+            &["clippy", "--manifest-path", PEERS, "--all-targets", "--", "-D", "warnings"],
+            &["test", "--release", "--manifest-path", PEERS],
+        ]),
     },
     Leg {
         name: "fuzz",

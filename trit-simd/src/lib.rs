@@ -57,6 +57,8 @@ mod float;
 mod kernels;
 mod ops;
 pub mod parallel;
+#[cfg(feature = "probe")]
+pub mod probe;
 pub mod registry;
 mod shapes;
 pub mod tune;

@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
 use crate::machine::Machine;
+use crate::record;
 
 /// What to measure; everything unless said.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only benchmarks whose group and name match this regular expression
     filter: Option<String>,
+    /// Options for criterion, after `--`: `--measurement-time 1`
+    #[arg(last = true, value_name = "OPTION")]
+    options: Vec<String>,
     /// Name of the record instead of the CPU's: for several machines with one CPU
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -85,20 +89,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let results = tempfile::tempdir()?;
     {
         let _home = shell.push_env("CRITERION_HOME", results.path());
-        let filter = &arguments.filter;
-        cmd!(shell, "cargo bench -p trit-benches -- {filter...}").run()?;
+        let Arguments { filter, options, .. } = arguments;
+        cmd!(shell, "cargo bench -p trit-benches --bench kernels -- {filter...} {options...}")
+            .run()?;
     }
     let machine = Machine::here()?;
-    let folder = shell.current_dir().join("benches/record");
-    fs::create_dir_all(&folder)?;
     let name = arguments.name.clone().unwrap_or_else(|| machine.slug());
-    let (json, page) = (folder.join(format!("{name}.json")), folder.join(format!("{name}.md")));
+    let (json, page) =
+        (record::path(&format!("{name}.json"))?, record::path(&format!("{name}.md"))?);
     let mut groups = earlier(&json, &machine)?;
     let measured = collect(results.path(), &commit(&shell)?, &rustc(&shell)?, &mut groups)?;
     ensure!(measured > 0, "no benchmark matches");
     let record = Record { machine, groups };
-    write(&json, &(serde_json::to_string_pretty(&record)? + "\n"))?;
-    write(&page, &markdown(&record))?;
+    record::write(&json, &(serde_json::to_string_pretty(&record)? + "\n"))?;
+    record::write(&page, &markdown(&record))?;
     println!("recorded {measured} benchmarks in {} and beside it", json.display());
     Ok(())
 }
@@ -174,18 +178,8 @@ fn rustc(shell: &Shell) -> Result<String> {
 /// The record as a page: the machine, then a table for each group, fastest first.
 fn markdown(record: &Record) -> String {
     let Record { machine, groups } = record;
-    let mut page = format!(
-        "# {}\n\n\
-         Written by `cargo xtask bench`; one thread. Medians of criterion's samples.\n\n\
-         | | |\n|---|---|\n\
-         | levels | {} |\n| cores | {} |\n| caches | {} |\n| memory | {} MiB |\n| system | {} |\n",
-        machine.cpu,
-        machine.levels.join(", "),
-        machine.cores,
-        machine.caches.join(", "),
-        machine.memory_mib,
-        machine.system,
-    );
+    let how = "Written by `cargo xtask bench`; one thread. Medians of criterion's samples.";
+    let mut page = record::head(machine, how);
     for (group, rows) in groups {
         page += &format!(
             "\n## {group}\n\n\
@@ -208,15 +202,6 @@ fn markdown(record: &Record) -> String {
         }
     }
     page
-}
-
-/// Writes a whole file or none of it.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().context("the file lies in a folder")?;
-    let part = tempfile::NamedTempFile::new_in(folder)?;
-    fs::write(part.path(), text)?;
-    part.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -251,7 +236,7 @@ mod tests {
         );
 
         let json = folder.path().join("record.json");
-        write(&json, &serde_json::to_string(&record).unwrap()).unwrap();
+        record::write(&json, &serde_json::to_string(&record).unwrap()).unwrap();
         assert_eq!(earlier(&json, &record.machine).unwrap(), record.groups);
         let other = Machine { cpu: "another".to_owned(), ..record.machine };
         assert!(earlier(&json, &other).is_err());

@@ -9,6 +9,9 @@ mod mca;
 mod mutants;
 mod names;
 mod needs;
+mod peers;
+mod record;
+mod roofline;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +40,10 @@ enum Task {
     Mutants(mutants::Arguments),
     /// Run the benchmarks and record them, with this machine's description, in benches/record
     Bench(bench::Arguments),
+    /// Time the same products by trit and by published crates, in turns
+    Peers(peers::Arguments),
+    /// Measure what this core can do and how near the kernels come, and plot it
+    Roofline(roofline::Arguments),
     /// Run the inner loop of every ARM microkernel on llvm-mca's models of CPUs
     Mca(mca::Arguments),
 }
@@ -49,6 +56,8 @@ fn main() -> Result<()> {
         Task::Kernels(arguments) => kernels::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Peers(arguments) => peers::run(&arguments),
+        Task::Roofline(arguments) => roofline::run(&arguments),
         Task::Mca(arguments) => mca::run(&arguments),
     }
 }

@@ -166,6 +166,17 @@ pub(crate) trait DotKernels: Token {
     }
 }
 
+/// Multiply-accumulates in registers alone, for [`probe`](crate::probe).
+#[cfg(feature = "probe")]
+pub(crate) trait Multiply: Token {
+    /// int8 products of an instruction.
+    const PRODUCTS: u64;
+
+    /// Runs so many rounds of [`CHAINS`](crate::probe::CHAINS) instructions that do not wait for one
+    /// another.
+    fn multiply(self, rounds: u64);
+}
+
 impl<K: DotKernels> Isa for K {
     const GEMV_TILES: usize = K::GEMV_TILES;
     const GEMM_TILES: usize = K::GEMM_TILES;

@@ -7,4 +7,6 @@ mod i8mm;
 #[cfg(trit_mca)]
 mod mca;
 mod neon;
+#[cfg(feature = "probe")]
+mod probe;
 mod sve;

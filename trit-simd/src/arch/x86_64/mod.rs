@@ -6,6 +6,8 @@ mod avx512_vnni;
 mod avx_vnni;
 mod codes;
 mod lanes;
+#[cfg(feature = "probe")]
+mod probe;
 
 /// Declares the products of ternary and 4-bit weights of
 /// [`DotKernels`](crate::arch::DotKernels) by the function `dot` of the file, which serves both

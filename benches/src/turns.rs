@@ -1,0 +1,109 @@
+//! Timing in turns: what is compared runs alternately, so that a clock that drifts hits all alike.
+
+use std::time::{Duration, Instant};
+
+/// Calls of a measurement at most.
+const MOST_CALLS: u32 = 1_000_000;
+
+/// Things to time, in turns.
+pub struct Turns<'a> {
+    least: Duration,
+    entries: Vec<Entry<'a>>,
+}
+
+struct Entry<'a> {
+    run: Box<dyn FnMut() + 'a>,
+    calls: u32,
+    /// Seconds a call, of each round.
+    times: Vec<f64>,
+}
+
+impl<'a> Turns<'a> {
+    /// Measurements that take at least so long each, as many calls as that is.
+    pub fn new(least: Duration) -> Self {
+        Self { least, entries: Vec::new() }
+    }
+
+    /// Takes in one thing to time. It runs twice: to warm up, and to see how long it takes.
+    pub fn add(&mut self, mut run: impl FnMut() + 'a) {
+        run();
+        let start = Instant::now();
+        run();
+        let took = start.elapsed().as_secs_f64().max(1e-9);
+        let calls = (self.least.as_secs_f64() / took).ceil().clamp(1.0, f64::from(MOST_CALLS));
+        self.entries.push(Entry { run: Box::new(run), calls: calls as u32, times: Vec::new() });
+    }
+
+    /// Times each once more; the order turns by one a round.
+    pub fn round(&mut self) {
+        let count = self.entries.len();
+        let first = self.entries.first().map_or(0, |entry| entry.times.len());
+        for turn in 0..count {
+            let entry = &mut self.entries[(first + turn) % count];
+            let start = Instant::now();
+            for _ in 0..entry.calls {
+                (entry.run)();
+            }
+            entry.times.push(start.elapsed().as_secs_f64() / f64::from(entry.calls));
+        }
+    }
+
+    /// Seconds of a call of each, in the order they were added; nothing before the first round.
+    pub fn times(self) -> Vec<Times> {
+        let sorted = |mut entry: Entry<'_>| {
+            entry.times.sort_by(f64::total_cmp);
+            Times(entry.times)
+        };
+        self.entries.into_iter().map(sorted).collect()
+    }
+}
+
+/// Seconds of a call, by rounds, the least first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Times(Vec<f64>);
+
+impl Times {
+    /// The least; infinite without a round.
+    pub fn least(&self) -> f64 {
+        self.0.first().copied().unwrap_or(f64::INFINITY)
+    }
+
+    /// The median; infinite without a round.
+    pub fn median(&self) -> f64 {
+        self.0.get(self.0.len() / 2).copied().unwrap_or(f64::INFINITY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn everything_runs_once_a_round_in_an_order_that_turns() {
+        let order = RefCell::new(Vec::new());
+        let mut turns = Turns::new(Duration::ZERO);
+        for name in 0..3 {
+            turns.add({
+                let order = &order;
+                move || order.borrow_mut().push(name)
+            });
+        }
+        for _ in 0..3 {
+            turns.round();
+        }
+        let times = turns.times();
+        assert!(times.iter().all(|times| times.0.len() == 3 && times.least() <= times.median()));
+        assert_eq!(order.into_inner(), [0, 0, 1, 1, 2, 2, 0, 1, 2, 1, 2, 0, 2, 0, 1]);
+    }
+
+    #[test]
+    fn nothing_timed_is_no_time() {
+        let mut turns = Turns::new(Duration::ZERO);
+        turns.round();
+        turns.add(|| {});
+        let times = turns.times();
+        assert_eq!((times[0].least(), times[0].median()), (f64::INFINITY, f64::INFINITY));
+    }
+}
