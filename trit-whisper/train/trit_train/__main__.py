@@ -77,7 +77,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with spoken-words/")
     parser.add_argument("--work", type=Path, default=Path("work"), help="checkpoints and cache")
     parser.add_argument("--steps", type=int, help="training steps (float 9000, ternary 4000)")
-    parser.add_argument("--start", type=Path, help="float checkpoint to go on from (stage float)")
+    parser.add_argument("--start", type=Path, help="checkpoint of the same stage to go on from")
+    parser.add_argument("--teacher", type=Path, help="float checkpoint that teaches (stage ternary)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--words", type=int, default=4000, help="command words to evaluate on")
@@ -109,12 +110,12 @@ def main() -> None:
         train.fit(model, bank, clips, plan, start, arguments.seed, report=say)
         return
     # Both second stages start from the same weights and see the same utterances in the same order;
-    # the ternary one also learns from the float model it started as.
+    # the ternary one also learns from a float model, by default the one it started as.
     plan = train.Plan(steps=arguments.steps or 4000, rate=5e-4, curriculum=False, distil=0.5)
-    model, teacher = train.restore(start), None
+    model, teacher = train.restore(arguments.start or start), None
     if arguments.stage == "ternary":
-        model.set_mode("ternary")
-        teacher = train.restore(start)
+        model.set_mode("ternary", trained=arguments.start is not None)
+        teacher = train.restore(arguments.teacher or start)
     train.fit(model, bank, clips, plan, arguments.work / f"{arguments.stage}.pt",
               arguments.seed + 1, teacher, report=say)
 

@@ -9,10 +9,13 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from .tokens import SAMPLE_RATE
+from .morph import morphs
+from .tokens import COMMANDS, SAMPLE_RATE, WORDS
 from .voices import RECORDED, disguised, synthetic
 
 SILENCE = "_silence_"
+MADE = ("synthetic", "disguised", "morphed")
+"""Sources that are not recordings."""
 
 @dataclass
 class Clip:
@@ -47,7 +50,7 @@ def split(clips: list[Clip]) -> dict[str, list[Clip]]:
 
     Of the Speech Commands speakers folds 0-3 are the test set. The Free Spoken Digit Dataset has
     few speakers, so the one with the lowest hash is held out for testing. Noise has no speaker and
-    is split by clip. Synthetic and disguised voices are only trained on.
+    is split by clip. Voices that were made are only trained on.
     """
     digits = sorted({c.speaker for c in clips if c.source == "fsdd"},
                     key=lambda s: hashlib.sha1(s.encode()).hexdigest())
@@ -55,7 +58,7 @@ def split(clips: list[Clip]) -> dict[str, list[Clip]]:
     for index, clip in enumerate(clips):
         if clip.source == "fsdd":
             name = "test" if clip.speaker == digits[0] else "train"
-        elif clip.source in ("synthetic", "disguised"):
+        elif clip.source in MADE:
             name = "train"
         else:
             n = fold(str(index) if clip.word == SILENCE else clip.speaker)
@@ -89,11 +92,40 @@ def level(x: np.ndarray) -> np.ndarray:
     return x / max(float(np.abs(x).max()), 1e-4) * 0.5
 
 
+def real(clip: Clip) -> bool:
+    """Whether a person spoke `clip`, or the voice that did is made of one person's recordings."""
+    return clip.word != SILENCE and (clip.source not in MADE or clip.speaker in RECORDED)
+
+
+def morphed(bank: Bank, clips: list[Clip], few: int, many: int, seed: int) -> list[tuple]:
+    """(word, speaker, "morphed", samples) between speakers of `clips`.
+
+    Each recording is morphed with `few` others if it is of a command, with `many` if of a rarer
+    word. Of the Free Spoken Digit Dataset, which has many recordings and few speakers, 40 a word
+    take part.
+    """
+    rng = np.random.default_rng(seed)
+    groups, jobs = [], []
+    for word in WORDS:
+        own = [c for c in clips if c.word == word and real(c)]
+        telephone = [c for c in own if c.source == "fsdd"]
+        chosen = [c for c in own if c.source != "fsdd"]
+        chosen += [telephone[i] for i in rng.permutation(len(telephone))[:40]]
+        counts = [few if word in COMMANDS or c.source == "fsdd" else many for c in chosen]
+        groups.append(chosen)
+        jobs.append(([bank.audio(c) for c in chosen], [c.speaker for c in chosen],
+                     [c.source == "fsdd" for c in chosen], counts))
+    return [(clip.word, clip.speaker, "morphed", level(x))
+            for chosen, copies in zip(groups, morphs(jobs, seed))
+            for clip, made in zip(chosen, copies) for x in made]
+
+
 def load(data: Path, cache: Path, voices: int = 60, disguises: int = 5) -> Bank:
     """The bank of all clips under `data/spoken-words`, made once and kept in `cache`.
 
-    Each word is spoken by `voices` synthetic voices as well, and each training clip of Speech
-    Commands, and of the synthetic voices that come from a person, by `disguises` other voices.
+    Each word is spoken by `voices` synthetic voices as well. Each training clip of Speech Commands,
+    and of the synthetic voices that come from a person, is spoken by `disguises` other voices, and
+    by voices between its speaker's and other speakers'.
     """
     if not cache.exists():
         with (data / "spoken-words" / "manifest.csv").open() as manifest:
@@ -105,11 +137,12 @@ def load(data: Path, cache: Path, voices: int = 60, disguises: int = 5) -> Bank:
                           x if row["word"] == SILENCE else level(x)))
         found += [(word, voice, "synthetic", level(x)) for word, voice, x in synthetic(voices, seed=1)]
         bank = assemble(found)
-        models = [c for c in split(bank.clips)["train"] if c.word != SILENCE
-                  and (c.source == "speech-commands" or c.speaker in RECORDED)]
+        own = split(bank.clips)["train"]
+        models = [c for c in own if real(c) and c.source != "fsdd"]
         others = disguised([bank.audio(c) for c in models], disguises, seed=2)
         found += [(c.word, c.speaker, "disguised", level(x))
                   for c, copies in zip(models, others) for x in copies]
+        found += morphed(bank, own, few=3, many=16, seed=3)
         bank = assemble(found)
         table = np.array([(c.word, c.speaker, c.source, str(c.start), str(c.stop))
                           for c in bank.clips])

@@ -17,7 +17,8 @@ DESCRIPTION = (
 )
 LICENSE = (
     "CC BY-SA 4.0. Trained on Speech Commands (P. Warden, CC BY 4.0), the Free Spoken Digit "
-    "Dataset (Z. Jackson and contributors, CC BY-SA 4.0) and espeak-ng voices."
+    "Dataset (Z. Jackson and contributors, CC BY-SA 4.0) and voices of espeak-ng, flite, RHVoice and "
+    "Festival."
 )
 
 

@@ -172,8 +172,8 @@ class Whisper(nn.Module):
         Ternary scales start from the float weights, or are kept where they are already `trained`.
         """
         for layer in self.linears():
-            if mode == "ternary" and not trained:
-                layer.start_ternary()
+            if mode == "ternary":
+                layer.start_ternary(trained)
             else:
                 layer.mode = mode
         edge = "float" if mode == "float" else "int8"

@@ -56,10 +56,11 @@ class QuantLinear(nn.Module):
         self.mode = "float"
         nn.init.normal_(self.weight, std=k**-0.5 * 0.8)
 
-    def start_ternary(self) -> None:
-        """Begins ternary training from the float weights."""
-        with torch.no_grad():
-            self.scale.copy_(ternary_scale(self.weight, ternary_codes(self.weight, self.rule)))
+    def start_ternary(self, trained: bool = False) -> None:
+        """Begins ternary training from the float weights, or goes on with scales already `trained`."""
+        if not trained:
+            with torch.no_grad():
+                self.scale.copy_(ternary_scale(self.weight, ternary_codes(self.weight, self.rule)))
         self.scale.requires_grad_(True)
         self.mode = "ternary"
 

@@ -11,7 +11,9 @@ from .tokens import COMMANDS, DIGITS, EOT, NO_SPEECH, SAMPLE_RATE, SOT, WINDOW, 
 POSITION = 320
 """Samples per encoder position."""
 SILENT_LABEL = len(WORDS)
-SOURCES = {"speech-commands": 0.35, "disguised": 0.3, "fsdd": 0.15, "synthetic": 0.2}
+SOURCES = {
+    "speech-commands": 0.35, "disguised": 0.15, "morphed": 0.25, "fsdd": 0.12, "synthetic": 0.13,
+}
 """How often training draws from each source."""
 
 

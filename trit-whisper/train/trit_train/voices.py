@@ -1,5 +1,6 @@
 """More speakers than were recorded: synthetic voices, and recordings resynthesised as someone else."""
 
+import shutil
 import subprocess
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -11,14 +12,29 @@ from .tokens import SAMPLE_RATE, WORDS
 
 ACCENTS = [
     "en-us", "en-gb", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd",
+    "en-us-nyc",
 ]
-VARIANTS = [f"m{i}" for i in range(1, 9)] + [f"f{i}" for i in range(1, 6)]
-RECORDED = ["slt", "awb", "rms", "kal16"]
-"""Voices of flite, each built from the recordings of one person."""
+VARIANTS = (
+    "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 klatt klatt2 klatt4 Alex Alicia Andrea Andy Annie Denis "
+    "Diogo Gene Hugo Jacky Lee Marco Mario Michael Mike Storm adam anika antonio aunty belinda "
+    "benjamin boris caleb david ed edward gustave iven john linda marcelo max michel miguel norbert "
+    "pablo paul pedro quincy rob robert sandro shelby steph travis victor zac"
+).split()
+FLITE = ["slt", "awb", "rms", "kal16"]
+RHVOICE = ["Alan", "Bdl", "Clb", "Slt"]
+FESTIVAL = ["ked_diphone"]
+RECORDED = FLITE + RHVOICE + FESTIVAL
+"""Voices each built from the recordings of one person."""
 
 
-def pcm(wav: bytes, rate: int) -> np.ndarray:
-    """Samples at 16 kHz of a 16-bit mono WAV file with a header of 44 bytes; nothing if it is empty."""
+def spoken(command: list[str], rate: int, text: str = "") -> np.ndarray:
+    """Samples at 16 kHz of what `command`, given `text`, writes: 16-bit mono, a header of 44 bytes.
+
+    Nothing when the program or the voice is not installed.
+    """
+    if shutil.which(command[0]) is None:
+        return np.zeros(0, np.float32)
+    wav = subprocess.run(command, input=text.encode(), capture_output=True, check=False).stdout
     if len(wav) < 1000:
         return np.zeros(0, np.float32)
     x = np.frombuffer(wav[44: 44 + (len(wav) - 44) // 2 * 2], np.int16).astype(np.float32) / 32768
@@ -26,19 +42,21 @@ def pcm(wav: bytes, rate: int) -> np.ndarray:
 
 
 def espeak(word: str, voice: str, speed: int, pitch: int) -> np.ndarray:
-    """`word` spoken by espeak-ng, or nothing when the voice is not installed."""
-    command = ["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "--stdout", word]
-    return pcm(subprocess.run(command, capture_output=True, check=False).stdout, 22050)
+    """`word` spoken by espeak-ng."""
+    return spoken(["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "--stdout", word], 22050)
 
 
-def flite(word: str, voice: str) -> np.ndarray:
-    """`word` spoken by flite."""
-    command = ["flite", "-voice", voice, "-t", word, "-o", "/dev/stdout"]
-    return pcm(subprocess.run(command, capture_output=True, check=False).stdout, SAMPLE_RATE)
+def recorded(word: str, voice: str) -> np.ndarray:
+    """`word` spoken by one of `RECORDED`."""
+    if voice in FLITE:
+        return spoken(["flite", "-voice", voice, "-t", word, "-o", "/dev/stdout"], SAMPLE_RATE)
+    if voice in RHVOICE:
+        return spoken(["RHVoice-test", "-p", voice, "-o", "/dev/stdout"], 24000, word)
+    return spoken(["text2wave", "-eval", f"(voice_{voice})", "-F", str(SAMPLE_RATE)], SAMPLE_RATE, word)
 
 
 def synthetic(per_word: int, seed: int) -> list[tuple[str, str, np.ndarray]]:
-    """(word, voice, samples): `per_word` random voices of espeak-ng, and flite's, for each word."""
+    """(word, voice, samples) of each word: `per_word` random voices of espeak-ng, and all of `RECORDED`."""
     rng = np.random.default_rng(seed)
     jobs = [
         (word, f"{rng.choice(ACCENTS)}+{rng.choice(VARIANTS)}", int(rng.integers(110, 210)),
@@ -46,10 +64,10 @@ def synthetic(per_word: int, seed: int) -> list[tuple[str, str, np.ndarray]]:
         for word in WORDS for _ in range(per_word)
     ]
     with ThreadPoolExecutor(2) as pool:
-        spoken = [(job[0], job[1], x) for job, x in zip(jobs, pool.map(lambda j: espeak(*j), jobs))]
+        found = [(job[0], job[1], x) for job, x in zip(jobs, pool.map(lambda j: espeak(*j), jobs))]
         pairs = [(word, voice) for word in WORDS for voice in RECORDED]
-        spoken += [(*pair, x) for pair, x in zip(pairs, pool.map(lambda p: flite(*p), pairs))]
-    return [row for row in spoken if len(row[2])]
+        found += [(*pair, x) for pair, x in zip(pairs, pool.map(lambda p: recorded(*p), pairs))]
+    return [row for row in found if len(row[2])]
 
 
 def disguise(x: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
