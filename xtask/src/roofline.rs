@@ -118,7 +118,8 @@ fn bandwidth(roofline: &Roofline, level: Level, span: usize) -> Option<f64> {
 /// one, and below the smallest memory measured.
 fn ceiling(roofline: &Roofline, product: &Product) -> Option<(f64, Bound)> {
     let (_, level) = registry::variants().find(|(name, _)| *name == product.kernel)?;
-    let compute = if product.kernel.ends_with("_lookup") {
+    // One token does not pay for tables; it goes to the level's first design.
+    let compute = if product.kernel.ends_with("_lookup") && product.tokens > 1 {
         (bandwidth(roofline, level, FIRST_CACHE)? * LOOKUP_INTENSITY, Bound::Loads)
     } else {
         let same = |multiply: &&trit_benches::roofline::Multiply| multiply.level == level.name();
@@ -128,11 +129,12 @@ fn ceiling(roofline: &Roofline, product: &Product) -> Option<(f64, Bound)> {
     Some(if memory < compute.0 { (memory, Bound::Memory) } else { compute })
 }
 
-/// A size in the largest unit that it is a whole number of.
+/// A size in whole MiB, or KiB where those would say too little.
 fn size(bytes: usize) -> String {
-    match bytes {
-        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
-        _ => format!("{} KiB", bytes >> 10),
+    if bytes.is_multiple_of(1 << 20) || bytes >= 10 << 20 {
+        format!("{} MiB", bytes >> 20)
+    } else {
+        format!("{} KiB", bytes >> 10)
     }
 }
 
@@ -156,7 +158,7 @@ fn tables(Record { roofline, .. }: &Record) -> String {
         }
     }
 
-    out += "\n| kernel | rows × k | tokens | weights in | MAC a byte | GMAC/s | ceiling | of it | bound by |\n\
+    out += "\n| kernel | rows × k | tokens | weights in | MAC a byte | GMAC/s | ceiling | of it | lower ceiling |\n\
             |---|---|---:|---:|---:|---:|---:|---:|---|\n";
     let mut products: Vec<_> = roofline.products.iter().collect();
     products.sort_by(|a, b| {
@@ -178,7 +180,7 @@ fn tables(Record { roofline, .. }: &Record) -> String {
             product.rows,
             product.k,
             product.tokens,
-            size(product.span >> 10 << 10),
+            size(product.span),
             product.intensity(),
             product.rate / 1e9,
         );

@@ -15,7 +15,10 @@ use crate::machine::Machine;
 const SIZE: (u32, u32) = (1000, 640);
 
 /// Multiply-accumulates a byte, left and right.
-const INTENSITIES: [f64; 2] = [0.5, 1024.0];
+const INTENSITIES: [f64; 2] = [0.5, 600.0];
+
+/// Where the ceilings of multiplying have their names: between one token and many.
+const BETWEEN: f64 = 30.0;
 
 /// Sizes of memory whose bandwidth is drawn; and that of the largest measured.
 const SPANS: [usize; 3] = [16 << 10, 256 << 10, 8 << 20];
@@ -54,7 +57,7 @@ fn draw_on<'a>(
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
-        .caption(format!("{}, one thread", machine.cpu), ("sans-serif", 20))
+        .caption(format!("{}, one thread: ● T4, ▲ T5", machine.cpu), ("sans-serif", 20))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(60)
@@ -65,6 +68,8 @@ fn draw_on<'a>(
         .bold_line_style(BLACK.mix(0.08))
         .x_desc("multiply-accumulates a byte of weights, activations and outputs")
         .y_desc("GMAC/s")
+        .x_label_formatter(&|intensity| intensity.to_string())
+        .y_label_formatter(&|rate| rate.to_string())
         .label_style(FONT)
         .draw()?;
 
@@ -78,17 +83,16 @@ fn draw_on<'a>(
         let until = (peak / rate).clamp(left, right);
         let line = [(left, left * rate), (until, until * rate)];
         chart.draw_series(LineSeries::new(line, BLACK.mix(0.6)))?;
-        let style = FONT.into_font().color(&BLACK.mix(0.8)).pos(Pos::new(HPos::Left, VPos::Bottom));
+        let style = FONT.into_font().color(&BLACK.mix(0.8)).pos(Pos::new(HPos::Left, VPos::Top));
         let label = format!("{}: {rate:.0} GB/s", size(span));
-        chart.draw_series([Text::new(label, (left * 1.05, left * rate * 1.1), style)])?;
+        chart.draw_series([Text::new(label, (left * 1.08, left * rate * 0.94), style)])?;
     }
-    for multiply in &roofline.multiply {
-        let rate = multiply.rate / 1e9;
+    for (names, rate) in peaks(roofline) {
         chart.draw_series(LineSeries::new([(left, rate), (right, rate)], BLACK.mix(0.6)))?;
         let style =
-            FONT.into_font().color(&BLACK.mix(0.8)).pos(Pos::new(HPos::Right, VPos::Bottom));
-        let label = format!("{}: {rate:.0}", multiply.level);
-        chart.draw_series([Text::new(label, (right, rate), style)])?;
+            FONT.into_font().color(&BLACK.mix(0.8)).pos(Pos::new(HPos::Center, VPos::Bottom));
+        let label = format!("{names}: {rate:.0}");
+        chart.draw_series([Text::new(label, (BETWEEN, rate), style)])?;
     }
 
     let mut kinds: Vec<_> = roofline.products.iter().map(kind).collect();
@@ -104,8 +108,8 @@ fn draw_on<'a>(
             .draw_series(t4.into_iter().map(|(_, at)| Circle::new(at, 4, colour.filled())))?
             .label(name)
             .legend(move |(x, y)| Circle::new((x + 8, y), 4, colour.filled()));
-        let hollow = |(_, at)| TriangleMarker::new(at, 5, colour.stroke_width(1));
-        chart.draw_series(t5.into_iter().map(hollow))?;
+        let triangle = |(_, at)| TriangleMarker::new(at, 5, colour.filled());
+        chart.draw_series(t5.into_iter().map(triangle))?;
     }
     chart
         .configure_series_labels()
@@ -124,7 +128,20 @@ fn rates(roofline: &Roofline) -> [f64; 2] {
     let rates = || roofline.products.iter().map(|product| product.rate).chain(multiply.clone());
     let lowest = rates().fold(f64::INFINITY, f64::min).min(20e9);
     let highest = rates().fold(40e9, f64::max);
-    [lowest / 1.5e9, highest * 2.0 / 1e9]
+    [lowest / 1.5e9, highest * 1.4 / 1e9]
+}
+
+/// What levels multiply at, in GMAC/s, with the names of those that are alike.
+fn peaks(roofline: &Roofline) -> Vec<(String, f64)> {
+    let mut peaks: Vec<(String, f64)> = Vec::new();
+    for multiply in &roofline.multiply {
+        let rate = multiply.rate / 1e9;
+        match peaks.iter_mut().find(|(_, other)| (rate / *other - 1.0).abs() < 0.05) {
+            Some((names, _)) => *names += &format!(", {}", multiply.level),
+            None => peaks.push((multiply.level.clone(), rate)),
+        }
+    }
+    peaks
 }
 
 /// Sizes of memory, each with the GB/s that it is read at.
