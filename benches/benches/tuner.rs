@@ -1,7 +1,8 @@
 //! What the tuner gains on this machine: 20 shapes, each searched and then run by the default and by
 //! the variant chosen, in turns.
 //!
-//! `cargo bench -p trit-benches --bench tuner [-- PART]` takes the shapes whose line contains the part.
+//! `cargo bench -p trit-benches --bench tuner [-- PART] [--level=LEVEL]` takes the shapes whose line
+//! contains the part, and a CPU held back to a level that it has.
 
 use std::env;
 use std::hint::black_box;
@@ -10,7 +11,7 @@ use std::time::Instant;
 use trit_benches::{Acts, SHAPES, Weights};
 use trit_core::Layout;
 use trit_simd::tune::{Operation, Shape, SystemClock, Tuner};
-use trit_simd::{Cpu, Kernels};
+use trit_simd::{Cpu, Kernels, Level};
 
 /// Layout, rows, k and tokens of 20 products.
 fn products() -> Vec<(Layout, usize, usize, usize)> {
@@ -52,7 +53,17 @@ fn main() {
     let is_bench = env::args().any(|argument| argument == "--bench");
     let part = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let (most, runs) = if is_bench { (usize::MAX, 101) } else { (1, 1) };
-    let (cpu, clock) = (Cpu::detect(), SystemClock::default());
+    let level =
+        env::args().find_map(|argument| Some(argument.strip_prefix("--level=")?.to_owned()));
+    let cpu = match level {
+        None => Cpu::detect(),
+        Some(name) => Level::ALL
+            .into_iter()
+            .find(|level| level.name() == name)
+            .and_then(|level| Cpu::detect().at(level))
+            .unwrap_or_else(|| panic!("this CPU has no level `{name}`")),
+    };
+    let clock = SystemClock::default();
     let kernels = Kernels::new(&cpu);
     let mut tuner = Tuner::<32>::new(&cpu);
     println!(
