@@ -16,6 +16,8 @@
 //! (2·127·128 = 32,512), which is what the byte products of CPUs without a dot product
 //! instruction hold, and a code is a valid int8 where both operands are signed.
 
+use core::ops::Range;
+
 use crate::error::{MatrixError, check_dimension, check_len};
 use crate::{MAX_INT8_K, TILE_ROWS};
 
@@ -85,6 +87,15 @@ impl HeadShape {
             Some(columns) if columns.checked_mul(shape.padded_positions()).is_some() => Ok(shape),
             _ => Err(MatrixError::Dimension { what: "head width", found: width, most: MAX_INT8_K }),
         }
+    }
+
+    /// The same of another number of heads, no more than it has.
+    ///
+    /// # Panics
+    /// If it has fewer, or `heads` is 0.
+    pub const fn with_heads(&self, heads: usize) -> Self {
+        assert!(heads > 0 && heads <= self.heads);
+        Self { heads, ..*self }
     }
 
     /// Number of heads.
@@ -249,6 +260,56 @@ impl<'a> HeadsMut<'a> {
         ))
     }
 
+    /// Some of the heads.
+    ///
+    /// # Panics
+    /// If `heads` is empty or out of range.
+    pub fn part(&mut self, heads: Range<usize>) -> HeadsMut<'_> {
+        let (before, shape) = (heads.start, self.shape.with_heads(heads.len()));
+        let codes = &mut self.codes[before * shape.codes_len() / shape.heads..];
+        let scales = &mut self.scales[before * shape.scales_len() / shape.heads..];
+        HeadsMut {
+            shape,
+            codes: &mut codes[..shape.codes_len()],
+            scales: &mut scales[..shape.scales_len()],
+        }
+    }
+
+    /// Copies the heads `from` to as many from head `to` on, at the positions `positions`; up to 15
+    /// positions before and after them are copied too.
+    ///
+    /// # Panics
+    /// If something is out of range.
+    pub fn copy(&mut self, side: Side, from: Range<usize>, to: usize, positions: Range<usize>) {
+        let shape = self.shape;
+        assert!(positions.end <= shape.positions && from.end <= shape.heads);
+        if positions.is_empty() {
+            return;
+        }
+        for (from, to) in from.zip(to..) {
+            match side {
+                Side::Keys => {
+                    let first = positions.start / TILE_ROWS * TILE_ROWS;
+                    let last = positions.end.next_multiple_of(TILE_ROWS);
+                    let len = (last - first) * shape.padded_width();
+                    let at = shape.key_at(from, first, 0);
+                    self.codes.copy_within(at..at + len, shape.key_at(to, first, 0));
+                }
+                Side::Values => {
+                    let first = positions.start / QUAD * QUAD;
+                    let len = (positions.end.next_multiple_of(QUAD) - first) * TILE_ROWS;
+                    for column in (0..shape.padded_width()).step_by(TILE_ROWS) {
+                        let at = shape.value_at(from, first, column);
+                        self.codes.copy_within(at..at + len, shape.value_at(to, first, column));
+                    }
+                }
+            }
+            let at = shape.scale_at(from, 0);
+            let scales = at + positions.start..at + positions.end;
+            self.scales.copy_within(scales, shape.scale_at(to, positions.start));
+        }
+    }
+
     /// Sets the scale of a key or value.
     ///
     /// # Panics
@@ -379,6 +440,56 @@ mod tests {
         assert_eq!(whole.codes()[shape.value_at(0, 17, 4)], OFFSET + 9);
         assert_eq!(whole.codes()[shape.key_at(2, 17, 4)], OFFSET - 9);
         assert_eq!(whole.scales()[shape.scale_at(2, 17)], 0.25);
+    }
+
+    #[test]
+    fn parts_and_copies_are_whole_heads() {
+        let shape = HeadShape::new(6, 18, 37).unwrap();
+        for side in [Side::Keys, Side::Values] {
+            let (mut codes, mut scales) =
+                (vec![0; shape.codes_len()], vec![0.0; shape.scales_len()]);
+            let mut whole = HeadsMut::new(shape, &mut codes, &mut scales).unwrap();
+            let number = |head: usize, position: usize, column: usize| {
+                ((head * 41 + position * 7 + column) % 127) as i8 - 63
+            };
+            for slot in 0..3 {
+                let mut part = whole.part(slot * 2..slot * 2 + 2);
+                assert_eq!(part.shape().heads(), 2);
+                for head in 0..2 {
+                    for position in 0..37 {
+                        part.set_scale(head, position, (slot * 2 + head) as f32);
+                        for column in 0..18 {
+                            part.set(
+                                side,
+                                head,
+                                position,
+                                column,
+                                number(slot * 2 + head, position, column),
+                            );
+                        }
+                    }
+                }
+            }
+            // The last two heads become the second two from position 21 on.
+            whole.copy(side, 2..4, 4, 21..37);
+            let whole = whole.as_ref();
+            for head in 0..6 {
+                for position in
+                    (0..37).filter(|&position| head < 4 || !(16..21).contains(&position))
+                {
+                    let source = if head >= 4 && position >= 21 { head - 2 } else { head };
+                    assert_eq!(whole.scales()[shape.scale_at(head, position)], source as f32);
+                    for column in 0..18 {
+                        let at = match side {
+                            Side::Keys => shape.key_at(head, position, column),
+                            Side::Values => shape.value_at(head, position, column),
+                        };
+                        let found = i32::from(whole.codes()[at]) - i32::from(OFFSET);
+                        assert_eq!(found, i32::from(number(source, position, column)));
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Keys and values of one attention, in 7 bits or in f32.
 
+use core::ops::Range;
+
 use trit_core::heads::Side;
 use trit_core::{HeadShape, HeadsMut};
 use trit_simd::{attention_scratch_len, attention_u7_scratch_len};
@@ -136,6 +138,72 @@ impl<'a> Cache<'a> {
         ))
     }
 
+    /// One of `slots` equal parts of the heads, which is a cache by itself.
+    pub(crate) fn slot(&mut self, slots: usize, slot: usize) -> Cache<'_> {
+        let heads = self.shape().heads() / slots;
+        match self {
+            Self::SevenBits { keys, values } => {
+                let heads = slot * heads..(slot + 1) * heads;
+                Cache::SevenBits { keys: keys.part(heads.clone()), values: values.part(heads) }
+            }
+            Self::Float { shape, keys_t, values } => {
+                let shape = shape.with_heads(heads);
+                let floats = shape.columns() * shape.positions();
+                let part = slot * floats..(slot + 1) * floats;
+                Cache::Float { shape, keys_t: &mut keys_t[part.clone()], values: &mut values[part] }
+            }
+        }
+    }
+
+    /// Copies the keys and values of some positions from one of `slots` slots to another. Those just
+    /// before them may be copied too.
+    pub(crate) fn copy_slot(
+        &mut self,
+        slots: usize,
+        from: usize,
+        to: usize,
+        positions: Range<usize>,
+    ) {
+        let shape = self.shape();
+        let heads = shape.heads() / slots;
+        match self {
+            Self::SevenBits { keys, values } => {
+                let from = from * heads..(from + 1) * heads;
+                keys.copy(Side::Keys, from.clone(), to * heads, positions.clone());
+                values.copy(Side::Values, from, to * heads, positions);
+            }
+            Self::Float { keys_t, values, .. } => {
+                let (stride, columns) = (shape.positions(), heads * shape.width());
+                let floats = columns * stride;
+                for column in (0..floats).step_by(stride) {
+                    let at = from * floats + column;
+                    let source = at + positions.start..at + positions.end;
+                    keys_t.copy_within(source, to * floats + column + positions.start);
+                }
+                let at = from * floats;
+                let source = at + positions.start * columns..at + positions.end * columns;
+                values.copy_within(source, to * floats + positions.start * columns);
+            }
+        }
+    }
+
+    /// Attention of one token's queries to the first `ctx` positions, split over threads by heads.
+    pub(crate) fn attend_token(
+        &mut self,
+        compute: &Compute<'_>,
+        queries: &[f32],
+        ctx: usize,
+        scores: &mut [f32],
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let share = Share { first: 0, out, buffer: &mut [], scores };
+        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+            let Share { first, out, scores, .. } = share;
+            let queries = &queries[first * cache.shape().width()..][..cache.shape().columns()];
+            cache.attend(compute, queries, ctx, scores, out)
+        })
+    }
+
     /// Computes keys and values of tokens and keeps them from position `start` on, split over threads
     /// by heads. `buffer` has 2 · columns floats for each token at least.
     pub(crate) fn project(
@@ -223,7 +291,7 @@ impl<'a> Cache<'a> {
 
 /// Floats of scratch that any attention of the model takes on one thread.
 pub(crate) fn scratch_len(config: &Config, precision: Precision) -> usize {
-    let shapes = [config.encoder_heads(), config.cross_heads(), config.text_heads()];
+    let shapes = [config.encoder_heads(), config.cross_heads(), config.text_heads(1)];
     let length = |shape: &HeadShape| match precision {
         Precision::SevenBits => attention_u7_scratch_len(shape),
         Precision::Float => attention_scratch_len(shape.positions()),

@@ -196,9 +196,11 @@ impl Config {
         Self::heads(self.n_text_head, self.n_text_state, self.n_audio_ctx)
     }
 
-    /// The keys, or values, of the tokens for one decoder block.
-    pub(crate) fn text_heads(&self) -> Option<HeadShape> {
-        Self::heads(self.n_text_head, self.n_text_state, self.n_text_ctx)
+    /// The keys, or values, of the tokens of `slots` sequences for one decoder block: the heads of
+    /// one after another.
+    pub(crate) fn text_heads(&self, slots: usize) -> Option<HeadShape> {
+        let shape = Self::heads(self.n_text_head, self.n_text_state, self.n_text_ctx)?;
+        HeadShape::new(shape.heads() * slots, shape.width(), shape.positions()).ok()
     }
 
     /// A shape; there is one for every configuration that [`parse`](Self::parse) accepts.

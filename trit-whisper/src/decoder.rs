@@ -1,7 +1,13 @@
-//! The decoder: one token at a time, with caches of keys and values.
+//! The decoder: tokens of one sequence or of several at once, with caches of keys and values.
+//!
+//! Each sequence has a slot: a cache of its own for its tokens. The audio's cache is shared. Rows are
+//! independent but for the caches, so that a token has the same bits however many pass with it.
+
+use core::ops::Range;
 
 use heapless::Vec;
 use trit_core::HeadShape;
+use trit_core::heads::Side;
 
 use crate::arena::Arena;
 use crate::cache::{Cache, Precision};
@@ -16,12 +22,27 @@ use crate::split::Share;
 /// Keys and values of each block.
 type Caches<'a> = Vec<Cache<'a>, { Config::MAX_LAYERS }>;
 
+/// Most tokens that are fed at once: half a chunk, since the residual stream lies in the other half
+/// of a buffer for one.
+pub(crate) const MOST_ROWS: usize = CHUNK / 2;
+
+/// A token to feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) token: u32,
+    /// The sequence's slot.
+    pub(crate) slot: usize,
+    /// The token's place in the sequence.
+    pub(crate) position: usize,
+}
+
 /// The decoder's caches and logits.
 pub(crate) struct Decoder<'a> {
     cross: Caches<'a>,
+    /// The heads of every slot, one slot after another.
     own: Caches<'a>,
-    /// Tokens in the caches.
-    position: usize,
+    slots: usize,
+    /// `[slots, n_vocab]`.
     logits: &'a mut [f32],
 }
 
@@ -29,6 +50,7 @@ impl<'a> Decoder<'a> {
     pub(crate) fn new(
         config: &Config,
         precision: Precision,
+        slots: usize,
         arena: &mut Arena<'a>,
     ) -> Option<Self> {
         let mut caches = |shape: HeadShape| {
@@ -38,16 +60,11 @@ impl<'a> Decoder<'a> {
             }
             Some(caches)
         };
-        let (cross, own) = (caches(config.cross_heads()?)?, caches(config.text_heads()?)?);
-        Some(Self { cross, own, position: 0, logits: arena.take(config.vocab())? })
+        let (cross, own) = (caches(config.cross_heads()?)?, caches(config.text_heads(slots)?)?);
+        Some(Self { cross, own, slots, logits: arena.take(slots * config.vocab())? })
     }
 
-    /// Logits of the token that follows the last one fed.
-    pub(crate) fn logits(&mut self) -> &mut [f32] {
-        self.logits
-    }
-
-    /// Takes new audio `[ctx, d]` and forgets all tokens.
+    /// Takes new audio `[ctx, d]`.
     pub(crate) fn start(
         &mut self,
         compute: &Compute<'_>,
@@ -56,7 +73,6 @@ impl<'a> Decoder<'a> {
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
         let d = model.config().state();
-        self.position = 0;
         for (block, cache) in model.decoder.iter().zip(&mut self.cross) {
             let Some((_, attn)) = &block.cross else { continue };
             let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
@@ -71,73 +87,121 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Whether another token fits.
-    pub(crate) fn has_room(&self, model: &Model<'_>) -> bool {
-        self.position < model.config().text_ctx()
+    /// Makes the positions `positions` of slot `to` those of slot `from`. Before them the two hold
+    /// the same.
+    pub(crate) fn copy(&mut self, from: usize, to: usize, positions: Range<usize>) {
+        for own in &mut self.own {
+            own.copy_slot(self.slots, from, to, positions.clone());
+        }
     }
 
-    /// Forgets all tokens and keeps the audio.
-    pub(crate) fn rewind(&mut self) {
-        self.position = 0;
-    }
-
-    /// Feeds one token and computes the logits of the next.
+    /// Feeds up to [`MOST_ROWS`] tokens: of one sequence in ascending order, or one each of several.
     ///
-    /// `token` is a valid id and [`has_room`](Self::has_room) is true.
-    pub(crate) fn step(
+    /// Tokens, slots and positions are valid.
+    pub(crate) fn feed(
         &mut self,
         compute: &Compute<'_>,
         model: &Model<'_>,
-        token: u32,
+        rows: &[Row],
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
         let config = model.config();
-        let (d, audio_ctx) = (config.state(), config.audio_ctx());
-        let position = self.position;
-        // The residual stream takes the second row of `normed`, which chunks of one token leave
-        // free.
-        let (normed, x) = scratch.normed.split_at_mut(d);
-        let x = &mut x[..d];
-        let embedding = model.embedding()?;
-        embedding.copy_row(token as usize, x);
-        model.text_positions()?.copy_row(position, normed);
+        let (d, n) = (config.state(), rows.len());
+        let (normed, x) = scratch.normed.split_at_mut(MOST_ROWS * d);
+        let (normed, x) = (&mut normed[..n * d], &mut x[..n * d]);
+        let (embedding, positions) = (model.embedding()?, model.text_positions()?);
+        for ((row, x), normed) in
+            rows.iter().zip(x.chunks_exact_mut(d)).zip(normed.chunks_exact_mut(d))
+        {
+            embedding.copy_row(row.token as usize, x);
+            positions.copy_row(row.position, normed);
+        }
         compute.kernels.add(x, normed)?;
 
         for ((block, own), cross) in model.decoder.iter().zip(&mut self.own).zip(&mut self.cross) {
             let attn = Projections::new(model, &block.attn)?;
             norm(compute, model, block.attn_ln, x, normed)?;
             let integer = any_integer(&[attn.query, attn.key, attn.value]);
-            let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-            let mixed = &mut scratch.mixed[..d];
-            let (buffer, scores) = (&mut *scratch.wide, &mut *scratch.scores);
-            let share = Share { first: 0, out: mixed, buffer, scores };
+            let acts = Acts::new(compute, normed, d, n, d, integer, &mut scratch.quant)?;
+            let mixed = &mut scratch.mixed[..n * d];
+            let (wide, scores) = (&mut *scratch.wide, &mut *scratch.scores);
             let layers = [&attn.query, &attn.key, &attn.value];
-            own.attend_self(compute, layers, &acts, position, share)?;
+            if let [Row { slot, position, .. }] = *rows {
+                let share = Share { first: 0, out: &mut *mixed, buffer: wide, scores };
+                own.slot(self.slots, slot).attend_self(compute, layers, &acts, position, share)?;
+            } else {
+                let (queries, wide) = wide.split_at_mut(n * d);
+                let (keys, wide) = wide.split_at_mut(n * d);
+                let values = &mut wide[..n * d];
+                for (layer, y) in layers.into_iter().zip([&mut *queries, &mut *keys, &mut *values])
+                {
+                    linear(compute, layer, &acts, y)?;
+                }
+                let keys_and_values = keys.chunks_exact(d).zip(values.chunks_exact(d));
+                for (row, (key, value)) in rows.iter().zip(keys_and_values) {
+                    let mut own = own.slot(self.slots, row.slot);
+                    own.store(compute, key, Side::Keys, row.position)?;
+                    own.store(compute, value, Side::Values, row.position)?;
+                }
+                let outputs = mixed.chunks_exact_mut(d);
+                for ((row, q), out) in rows.iter().zip(queries.chunks_exact(d)).zip(outputs) {
+                    let mut own = own.slot(self.slots, row.slot);
+                    own.attend_token(compute, q, row.position + 1, scores, out)?;
+                }
+            }
             project(compute, &attn.out, mixed, d, &mut scratch.quant, normed, x)?;
 
             if let Some((cross_ln, attn)) = &block.cross {
                 norm(compute, model, *cross_ln, x, normed)?;
                 let (query, out) = (Layer::new(model, attn.query)?, Layer::new(model, attn.out)?);
                 let integer = query.weights.is_integer();
-                let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-                let mixed = &mut scratch.mixed[..d];
-                let (buffer, scores) = (&mut *scratch.wide, &mut *scratch.scores);
-                let share = Share { first: 0, out: mixed, buffer, scores };
-                cross.attend_cross(compute, &query, &acts, audio_ctx, share)?;
+                let acts = Acts::new(compute, normed, d, n, d, integer, &mut scratch.quant)?;
+                let mixed = &mut scratch.mixed[..n * d];
+                let (wide, scores) = (&mut *scratch.wide, &mut *scratch.scores);
+                if n == 1 {
+                    let share = Share { first: 0, out: &mut *mixed, buffer: wide, scores };
+                    cross.attend_cross(compute, &query, &acts, config.audio_ctx(), share)?;
+                } else {
+                    let queries = &mut wide[..n * d];
+                    linear(compute, &query, &acts, queries)?;
+                    for (q, out) in queries.chunks_exact(d).zip(mixed.chunks_exact_mut(d)) {
+                        cross.attend_token(compute, q, config.audio_ctx(), scores, out)?;
+                    }
+                }
                 project(compute, &out, mixed, d, &mut scratch.quant, normed, x)?;
             }
 
             let layers = Mlp::new(model, block)?;
             mlp(compute, &layers, x, normed, scratch.wide, &mut scratch.quant)?;
         }
-        self.position += 1;
+        Ok(())
+    }
 
-        norm(compute, model, model.ln, x, normed)?;
+    /// The logits computed last, from the first row on, as they have been changed since.
+    pub(crate) fn computed(&mut self) -> &mut [f32] {
+        self.logits
+    }
+
+    /// Computes the logits `[rows, n_vocab]` of the tokens that follow the rows `rows` of those fed last, as
+    /// many as there are slots at most.
+    pub(crate) fn logits(
+        &mut self,
+        compute: &Compute<'_>,
+        model: &Model<'_>,
+        rows: Range<usize>,
+        scratch: &mut Scratch<'_>,
+    ) -> Result<&mut [f32], Error> {
+        let (d, n) = (model.config().state(), rows.len());
+        let (normed, x) = scratch.normed.split_at_mut(MOST_ROWS * d);
+        let normed = &mut normed[..n * d];
+        norm(compute, model, model.ln, &x[rows.start * d..rows.end * d], normed)?;
+        let embedding = model.embedding()?;
         let integer = embedding.is_integer();
-        let acts = Acts::new(compute, normed, d, 1, d, integer, &mut scratch.quant)?;
-        linear(compute, &Layer { weights: embedding, bias: None }, &acts, self.logits)?;
-        if self.logits.iter().all(|logit| logit.is_finite()) {
-            Ok(())
+        let acts = Acts::new(compute, normed, d, n, d, integer, &mut scratch.quant)?;
+        let logits = &mut self.logits[..n * model.config().vocab()];
+        linear(compute, &Layer { weights: embedding, bias: None }, &acts, logits)?;
+        if logits.iter().all(|logit| logit.is_finite()) {
+            Ok(logits)
         } else {
             Err(Error::NonFinite)
         }

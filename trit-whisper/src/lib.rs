@@ -41,6 +41,7 @@ mod mel;
 mod model;
 mod options;
 mod plan;
+mod repeats;
 mod samples;
 mod scratch;
 mod segment;

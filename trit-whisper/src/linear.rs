@@ -97,6 +97,16 @@ impl<'a> Acts<'a> {
         Ok(Self { x, stride, tokens, quantized })
     }
 
+    /// One of the tokens.
+    fn token(&self, token: usize) -> Self {
+        Self {
+            x: &self.x[token * self.stride..],
+            tokens: 1,
+            quantized: self.quantized.map(|acts| acts.slice(token..token + 1)),
+            ..*self
+        }
+    }
+
     /// Number of tokens.
     pub(crate) fn tokens(&self) -> usize {
         self.tokens
@@ -122,19 +132,27 @@ pub(crate) fn any_integer(layers: &[Layer<'_>]) -> bool {
     layers.iter().any(|layer| layer.weights.is_integer())
 }
 
-/// `y = x · Wᵀ + bias`, y `[tokens, rows]`; of one token split over threads by rows.
+/// `y = x · Wᵀ + bias`, y `[tokens, rows]`, split over threads by rows.
 pub(crate) fn linear(
     compute: &Compute<'_>,
     layer: &Layer<'_>,
     acts: &Acts<'_>,
     y: &mut [f32],
 ) -> Result<(), Error> {
-    // Outputs of several tokens lie row by row, so that a range of rows has no slice of its own.
-    let parts = if acts.tokens == 1 { compute.join.threads() } else { 1 };
-    // Whole tiles a part, so that no two threads unpack the same weights.
-    over_rows(compute.join, parts, 0..layer.weights.rows(), TILE_ROWS, 1, y, &|rows, y| {
-        linear_rows(compute, layer, acts, rows, y)
-    })
+    let (rows, threads) = (layer.weights.rows(), compute.join.threads());
+    if threads == 1 {
+        return linear_rows(compute, layer, acts, 0..rows, y);
+    }
+    // Outputs of several tokens lie row by row, so that a range of rows has no slice of its own: the
+    // tokens go one by one.
+    for (token, y) in y.chunks_exact_mut(rows).enumerate() {
+        let acts = acts.token(token);
+        // Whole tiles a part, so that no two threads unpack the same weights.
+        over_rows(compute.join, threads, 0..rows, TILE_ROWS, 1, y, &|rows, y| {
+            linear_rows(compute, layer, &acts, rows, y)
+        })?;
+    }
+    Ok(())
 }
 
 /// The rows `rows` of [`linear`], y `[tokens, rows.len()]`, on one thread.

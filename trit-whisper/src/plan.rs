@@ -6,7 +6,8 @@ use trit_core::reference::{FFT_SIZE, LANES};
 use crate::arena::{ALIGNMENT, size};
 use crate::cache::{Cache, Precision};
 use crate::config::Config;
-use crate::decode::rules::Suppressed;
+use crate::decode::prompt::Context;
+use crate::decode::window::WindowDecoder;
 use crate::options::Options;
 use crate::scratch::Scratch;
 
@@ -19,9 +20,9 @@ pub struct MemoryPlan {
     pub encoder: usize,
     /// Keys and values of the audio for every decoder block.
     pub cross_cache: usize,
-    /// Keys and values of the tokens for every decoder block.
+    /// Keys and values of the tokens for every decoder block and sequence.
     pub self_cache: usize,
-    /// Logits and tokens.
+    /// Logits, prompts, sequences of tokens and their text.
     pub decoding: usize,
     /// Buffers of one chunk of tokens for each thread, shared by encoder and decoder.
     pub scratch: usize,
@@ -58,11 +59,10 @@ impl MemoryPlan {
                 + size::<[f32; LANES]>(mels),
             encoder: size::<f32>(ctx * d) + keys_and_values(config.encoder_heads()),
             cross_cache: layers * keys_and_values(config.cross_heads()),
-            self_cache: layers * keys_and_values(config.text_heads()),
-            decoding: size::<f32>(config.vocab())
-                + size::<u32>(Suppressed::words(config))
-                + size::<u32>(config.sample_len())
-                + size::<f32>(config.sample_len()),
+            self_cache: layers * keys_and_values(config.text_heads(options.slots())),
+            decoding: size::<f32>(options.slots() * config.vocab())
+                + Context::bytes(config)
+                + WindowDecoder::bytes(config, options),
             scratch: Scratch::bytes(config, threads, precision),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::decode::math;
+use crate::options::Options;
 use crate::tokens::TokenTable;
 use crate::words::{Timing, Word};
 
@@ -20,6 +21,10 @@ pub struct Window<'t> {
     pub avg_logprob: f32,
     /// Probability that the window holds no speech.
     pub no_speech_prob: f32,
+    /// The temperature it was decoded at: that of the last attempt.
+    pub temperature: f32,
+    /// Bytes of its text divided by what zlib makes of them.
+    pub compression_ratio: f32,
     /// Whether it was skipped for having no speech.
     pub silent: bool,
 }
@@ -39,6 +44,10 @@ pub struct Segment<'t> {
     pub avg_logprob: f32,
     /// Probability that the window holds no speech.
     pub no_speech_prob: f32,
+    /// The temperature that the window was decoded at.
+    pub temperature: f32,
+    /// Bytes of the window's text divided by what zlib makes of them.
+    pub compression_ratio: f32,
     words: &'t [Timing],
     table: TokenTable<'t>,
 }
@@ -62,53 +71,123 @@ impl<'t> Segment<'t> {
     }
 }
 
-/// Tells the segments of a window to `emit` and returns how many samples to move on.
-pub(crate) fn segments<'t>(
-    config: &Config,
-    table: TokenTable<'t>,
-    window: &Window<'t>,
-    emit: &mut dyn FnMut(Segment<'t>),
-) -> usize {
-    let (tokens, length) = (window.tokens, window.end - window.start);
-    let step = config.timestamp_step as usize;
-    let time = |id: u32| (id - config.timestamp_first) as usize * step;
-    let mut emit = |start: usize, end: usize, from: usize, to: usize| {
-        let is_text = |id: &u32| *id < config.eot;
-        let slice = &tokens[from..to];
-        let skip = slice.iter().position(is_text).unwrap_or(slice.len());
-        let text = slice[skip..].split(|id| !is_text(id)).next().unwrap_or(&[]);
-        if !text.is_empty() && start < end {
-            emit(Segment {
-                start: window.start + start.min(length),
-                end: window.start + end.min(length),
-                tokens: text,
-                logprobs: &window.logprobs[from + skip..][..text.len()],
-                avg_logprob: window.avg_logprob,
-                no_speech_prob: window.no_speech_prob,
-                words: &[],
-                table,
-            });
-        }
-    };
-    match cut(config, tokens) {
-        Cut::Whole { end } => {
-            // openai-whisper starts such a segment at 0 whatever its first timestamp says.
-            let start = tokens.first().filter(|&&id| is_timestamp(config, id));
-            let start = start.map_or(0, |&id| time(id));
-            emit(start, end.map_or(length, time), 0, tokens.len());
-            length
-        }
-        Cut::Pairs { complete, single_ending } => {
-            let mut from = 0;
-            for to in (Pairs { config, tokens, at: 1, single_ending }) {
-                if let [first, .., last] = tokens[from..to] {
-                    emit(time(first), time(last), from, to);
-                }
-                from = to;
+/// Cuts windows into segments.
+pub(crate) struct Cutter<'c> {
+    pub(crate) config: &'c Config,
+    pub(crate) options: &'c Options<'c>,
+}
+
+impl Cutter<'_> {
+    /// Tells the segments of a window to `emit`, each with its tokens and the timestamps around them,
+    /// and returns how many samples to move on. What has no text or no length is no segment.
+    pub(crate) fn cut<'t>(
+        &self,
+        table: TokenTable<'t>,
+        window: &Window<'t>,
+        emit: &mut dyn FnMut(Segment<'t>, &'t [u32]),
+    ) -> usize {
+        let Self { config, .. } = *self;
+        let (tokens, length) = (window.tokens, window.end - window.start);
+        let step = config.timestamp_step as usize;
+        let time = |id: u32| (id - config.timestamp_first) as usize * step;
+        let mut emit = |start: usize, end: usize, from: usize, to: usize| {
+            let is_text = |id: &u32| *id < config.eot;
+            let slice = &tokens[from..to];
+            let skip = slice.iter().position(is_text).unwrap_or(slice.len());
+            let text = slice[skip..].split(|id| !is_text(id)).next().unwrap_or(&[]);
+            let blank = text.iter().all(|&id| table.bytes(id).trim_ascii().is_empty());
+            if !blank && start < end {
+                let segment = Segment {
+                    start: window.start + start.min(length),
+                    end: window.start + end.min(length),
+                    tokens: text,
+                    logprobs: &window.logprobs[from + skip..][..text.len()],
+                    avg_logprob: window.avg_logprob,
+                    no_speech_prob: window.no_speech_prob,
+                    temperature: window.temperature,
+                    compression_ratio: window.compression_ratio,
+                    words: &[],
+                    table,
+                };
+                emit(segment, slice);
             }
-            if single_ending { length } else { time(tokens[complete - 1]) }
+        };
+        match cut(config, tokens) {
+            Cut::Whole { end } => {
+                // openai-whisper starts such a segment at 0 whatever its first timestamp says.
+                let start = tokens.first().filter(|&&id| is_timestamp(config, id));
+                let start = start.map_or(0, |&id| time(id));
+                emit(start, end.map_or(length, time), 0, tokens.len());
+                length
+            }
+            Cut::Pairs { complete, single_ending } => {
+                let mut from = 0;
+                for to in (Pairs { config, tokens, at: 1, single_ending }) {
+                    if let [first, .., last] = tokens[from..to] {
+                        emit(time(first), time(last), from, to);
+                    }
+                    from = to;
+                }
+                if single_ending { length } else { time(tokens[complete - 1]) }
+            }
         }
     }
+
+    /// Tells a segment to `emit` in parts of no more characters than the options allow, as far as
+    /// tokens can be told apart.
+    pub(crate) fn split<'t>(&self, segment: Segment<'t>, emit: &mut dyn FnMut(Segment<'t>)) {
+        let Some(most) = self.options.max_segment_chars else { return emit(segment) };
+        let table = segment.table;
+        let chars = |tokens: &[u32]| tokens.iter().map(|&id| characters(table.bytes(id))).sum();
+        let all: usize = chars(segment.tokens);
+        let length = segment.end - segment.start;
+        // Times are in proportion to the characters before; there is one at least, or all are blank.
+        let time = |before: usize| segment.start + length * before / all.max(1);
+        let may_begin = |id: u32| {
+            let first = table.bytes(id).first();
+            let at_word = first.is_some_and(|byte| byte.is_ascii_whitespace());
+            first.is_some_and(|&byte| !is_continuation(byte))
+                && (at_word || !self.options.split_on_word)
+        };
+        let (mut from, mut before) = (0, 0);
+        while from < segment.tokens.len() {
+            // The last place to cut within the limit, or the first beyond it.
+            let (mut to, mut here) = (from, 0);
+            let mut cut = None;
+            while to < segment.tokens.len() {
+                if to > from && may_begin(segment.tokens[to]) && (cut.is_none() || here <= most) {
+                    cut = Some((to, here));
+                }
+                if here > most && cut.is_some() {
+                    break;
+                }
+                here += chars(&segment.tokens[to..=to]);
+                to += 1;
+            }
+            let (to, here) = match cut {
+                Some(cut) if here > most => cut,
+                _ => (to, here),
+            };
+            emit(Segment {
+                start: time(before),
+                end: time(before + here),
+                tokens: &segment.tokens[from..to],
+                logprobs: &segment.logprobs[from..to],
+                ..segment
+            });
+            (from, before) = (to, before + here);
+        }
+    }
+}
+
+/// Characters that begin in some bytes.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| !is_continuation(byte)).count()
+}
+
+/// Whether a byte of UTF-8 goes on with a character.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
 }
 
 /// How a window's tokens divide into segments.

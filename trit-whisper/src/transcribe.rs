@@ -4,9 +4,11 @@ use trit_simd::Kernels;
 use trit_simd::parallel::Join;
 
 use crate::arena::Arena;
-use crate::decode::rules::{Suppressed, apply_rules};
-use crate::decode::sampling::{Softmax, likeliest, probability};
-use crate::decoder::Decoder;
+use crate::decode::prompt::Context;
+use crate::decode::sampling::Random;
+use crate::decode::search::Machine;
+use crate::decode::window::{Decoded, WindowDecoder};
+use crate::decoder::{Decoder, Row};
 use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::language::Languages;
@@ -15,9 +17,10 @@ use crate::mel::LogMel;
 use crate::model::Model;
 use crate::options::Options;
 use crate::plan::MemoryPlan;
+use crate::repeats::Repeats;
 use crate::samples::Samples;
 use crate::scratch::Scratch;
-use crate::segment::{Segment, Window, segments};
+use crate::segment::{Cutter, Segment, Window};
 
 /// What a transcription tells while it runs.
 #[derive(Debug, Clone, Copy)]
@@ -66,16 +69,10 @@ pub struct Transcriber<'m, 'a> {
     encoder: Encoder<'a>,
     decoder: Decoder<'a>,
     scratch: Scratch<'a>,
-    suppressed: Suppressed<'a>,
-    sampled: &'a mut [u32],
-    logprobs: &'a mut [f32],
-}
-
-/// What decoding one window gave, besides the tokens.
-struct Decoded {
-    len: usize,
-    avg_logprob: f32,
-    no_speech_prob: f32,
+    /// Tokens that [`feed`](Self::feed) has fed since the last window was encoded.
+    fed: usize,
+    context: Context<'a>,
+    window: WindowDecoder<'a>,
 }
 
 impl<'m, 'a> Transcriber<'m, 'a> {
@@ -104,13 +101,12 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let before = arena.left();
         let mel = LogMel::new(config, &mut arena).ok_or(short)?;
         let encoder = Encoder::new(config, options.precision, &mut arena).ok_or(short)?;
-        let decoder = Decoder::new(config, options.precision, &mut arena).ok_or(short)?;
+        let decoder =
+            Decoder::new(config, options.precision, options.slots(), &mut arena).ok_or(short)?;
         let scratch = Scratch::new(config, threads, options.precision, &mut arena).ok_or(short)?;
-        let bits = arena.take(Suppressed::words(config)).ok_or(short)?;
-        let sampled = arena.take(config.sample_len()).ok_or(short)?;
-        let logprobs = arena.take(config.sample_len()).ok_or(short)?;
+        let context = Context::take(config, &mut arena).ok_or(short)?;
+        let window = WindowDecoder::take(model, &options, &mut arena).ok_or(short)?;
         debug_assert_eq!(before - arena.left() + crate::arena::ALIGNMENT, expected);
-        let suppressed = Suppressed::new(model, &options, bits);
         let compute = Compute { kernels, join };
         Ok(Self {
             model,
@@ -120,9 +116,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             encoder,
             decoder,
             scratch,
-            suppressed,
-            sampled,
-            logprobs,
+            fed: 0,
+            context,
+            window,
         })
     }
 
@@ -158,10 +154,17 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         if let Some(token) = language {
             tell(Event::Language { token, probability: 1.0 });
         }
-        let mut seek = 0;
-        loop {
-            let window = samples.window(seek, config.window()).ok_or(Error::Samples)?;
-            let window = &window[..window.len().min(config.window())];
+        self.context.clear();
+        self.context.push(self.options.initial_prompt);
+        let mut repeats = Repeats::default();
+        let options = self.options;
+        let cutter = Cutter { config: &config, options: &options };
+        let end = options.duration.map_or(usize::MAX, |d| options.offset.saturating_add(d));
+        let mut seek = options.offset;
+        while seek < end {
+            let most = config.window().min(end - seek);
+            let window = samples.window(seek, most).ok_or(Error::Samples)?;
+            let window = &window[..window.len().min(most)];
             if window.is_empty() {
                 break;
             }
@@ -173,41 +176,55 @@ impl<'m, 'a> Transcriber<'m, 'a> {
                 None if config.is_multilingual() => Some(self.languages()?.best()),
                 _ => None,
             };
-            let decoded = self.decode(language.or(detected.map(|(token, _)| token)))?;
-            let Decoded { len, avg_logprob, no_speech_prob } = decoded;
-            let silent = self.options.is_silent(&config, no_speech_prob, avg_logprob);
+            let is_first = summary.windows == 0;
+            let spoken = language.or(detected.map(|(token, _)| token));
+            let decoded = self.decode(spoken, is_first, seek)?;
             summary.windows += 1;
-            summary.silent += usize::from(silent);
-            summary.tokens += len;
+            summary.silent += usize::from(decoded.silent);
+            summary.tokens += decoded.decoded;
             // What a silent window seems to be spoken in says nothing of the others.
             if let Some((token, probability)) = detected
-                && !silent
+                && !decoded.silent
             {
                 language = Some(token);
                 tell(Event::Language { token, probability });
             }
+            let (tokens, logprobs) = self.window.tokens(decoded.len);
             let window = Window {
                 start: seek,
                 end: seek + length,
-                tokens: &self.sampled[..len],
-                logprobs: &self.logprobs[..len],
-                avg_logprob,
-                no_speech_prob,
-                silent,
+                tokens,
+                logprobs,
+                avg_logprob: decoded.avg_logprob,
+                no_speech_prob: decoded.no_speech_prob,
+                temperature: decoded.temperature,
+                compression_ratio: decoded.compression_ratio,
+                silent: decoded.silent,
             };
             tell(Event::Window(window));
-            let advance = if silent {
-                length
-            } else {
-                segments(&config, self.model.tokens(), &window, &mut |segment| {
-                    tell(Event::Segment(segment));
-                })
-            };
+            let mut advance = length;
+            if !decoded.silent {
+                let context = &mut self.context;
+                advance = cutter.cut(self.model.tokens(), &window, &mut |segment, tokens| {
+                    context.push(tokens);
+                    cutter.split(segment, &mut |part| tell(Event::Segment(part)));
+                });
+                let looping = repeats.see(&config, tokens);
+                // Text of a window that could hardly be decoded, or that repeats itself from window
+                // to window, would lead the next one astray.
+                let unsure = decoded.temperature > options.prompt_reset_temperature;
+                if !options.condition_on_previous || unsure || looping {
+                    self.context.clear();
+                }
+                if looping && advance < length / 30 {
+                    advance = length;
+                }
+            }
             // A window always moves on, whatever its timestamps say.
             seek += advance.max(config.timestamp_step as usize).min(length);
             tell(Event::Progress { done: seek, total: samples.total() });
         }
-        if seek == 0 { Err(Error::EmptyAudio) } else { Ok(summary) }
+        if summary.windows == 0 { Err(Error::EmptyAudio) } else { Ok(summary) }
     }
 
     /// How probable each of the model's languages is in up to a window of samples.
@@ -251,6 +268,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// # Errors
     /// Unusable weights.
     pub fn encode(&mut self, samples: &[f32]) -> Result<(), Error> {
+        self.fed = 0;
         let filters = self.model.mel_filters()?;
         self.mel.compute(&self.compute.kernels, filters, samples)?;
         let (mel, scratch) = (self.mel.padded(), &mut self.scratch);
@@ -274,66 +292,48 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// # Errors
     /// Unusable weights.
     pub fn feed(&mut self, token: u32) -> Result<Option<&[f32]>, Error> {
-        if !self.decoder.has_room(self.model) || token >= self.model.config().n_vocab {
+        let config = self.model.config();
+        if self.fed >= config.text_ctx() || token >= config.n_vocab {
             return Ok(None);
         }
-        self.decoder.step(&self.compute, self.model, token, &mut self.scratch)?;
-        Ok(Some(self.decoder.logits()))
+        let position = self.fed;
+        self.fed += 1;
+        let mut machine = self.machine();
+        machine.feed(&[Row { token, slot: 0, position }])?;
+        machine.logits(0..1)?;
+        Ok(Some(&self.decoder.computed()[..config.vocab()]))
+    }
+
+    fn machine(&mut self) -> Machine<'_, 'm, 'a> {
+        Machine {
+            compute: &self.compute,
+            model: self.model,
+            options: &self.options,
+            decoder: &mut self.decoder,
+            scratch: &mut self.scratch,
+        }
     }
 
     /// The languages' probabilities in the window encoded last.
     fn languages(&mut self) -> Result<Languages<'_>, Error> {
-        self.decoder.rewind();
         let config = self.model.config();
-        self.decoder.step(&self.compute, self.model, config.sot, &mut self.scratch)?;
-        Ok(Languages::new(config, self.decoder.logits()))
+        let mut machine = self.machine();
+        machine.feed(&[Row { token: config.sot, slot: 0, position: 0 }])?;
+        machine.logits(0..1)?;
+        Ok(Languages::new(config, self.decoder.computed()))
     }
 
-    /// Decodes the window greedily; the tokens, without the end, are in `sampled`.
-    fn decode(&mut self, language: Option<u32>) -> Result<Decoded, Error> {
-        let config = self.model.config();
-        let mut prompt = [config.sot; 4];
-        let mut len = 1;
-        if let Some(language) = language {
-            let task = if self.options.translate { config.translate } else { config.transcribe };
-            prompt[1..3].copy_from_slice(&[language, task]);
-            len = 3;
-        }
-        if !self.options.timestamps {
-            prompt[len] = config.no_timestamps;
-            len += 1;
-        }
-        self.decoder.rewind();
-        let mut no_speech_prob = 0.0;
-        for (index, &token) in prompt[..len].iter().enumerate() {
-            self.decoder.step(&self.compute, self.model, token, &mut self.scratch)?;
-            if index == 0 {
-                no_speech_prob = probability(self.decoder.logits(), config.no_speech);
-            }
-        }
-        let most = self.options.sample_len(config);
-        let (mut len, mut sum) = (0, 0.0);
-        while len < most {
-            let logits = self.decoder.logits();
-            let sampled = &self.sampled[..len];
-            apply_rules(self.model, &self.options, &self.suppressed, sampled, logits);
-            // A window in which no token may come next is at its end.
-            let Some(softmax) = Softmax::new(logits) else { break };
-            let token = likeliest(logits);
-            let logprob = softmax.logprob(logits[token as usize]);
-            sum += logprob;
-            if token == config.eot {
-                break;
-            }
-            self.sampled[len] = token;
-            self.logprobs[len] = logprob;
-            len += 1;
-            if !self.decoder.has_room(self.model) {
-                break;
-            }
-            self.decoder.step(&self.compute, self.model, token, &mut self.scratch)?;
-        }
-        Ok(Decoded { len, avg_logprob: sum / (len + 1) as f32, no_speech_prob })
+    /// Decodes the window encoded last, whose first sample is `seek`.
+    fn decode(
+        &mut self,
+        language: Option<u32>,
+        is_first: bool,
+        seek: usize,
+    ) -> Result<Decoded, Error> {
+        let Self { model, compute, options, decoder, scratch, context, window, .. } = self;
+        let prompt = context.prompt(model.config(), options, language, is_first);
+        let random = Random::new(options.seed).of(seek);
+        window.run(&mut Machine { compute, model, options, decoder, scratch }, prompt, random)
     }
 }
 

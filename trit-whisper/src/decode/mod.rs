@@ -1,7 +1,13 @@
-//! From logits to tokens.
+//! From logits to tokens: how one window is decoded.
 
+pub(crate) mod beam;
+pub(crate) mod deflate;
+pub(crate) mod prompt;
 pub(crate) mod rules;
 pub(crate) mod sampling;
+pub(crate) mod search;
+pub(crate) mod sequences;
+pub(crate) mod window;
 
 pub(crate) use trit_core::reference::math;
 

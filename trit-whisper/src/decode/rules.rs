@@ -70,6 +70,7 @@ pub(crate) fn apply_rules(
     logits: &mut [f32],
 ) {
     let config = model.config();
+    penalize_repetition(config, options, sampled, logits);
     suppressed.apply(logits);
     if sampled.is_empty() && options.suppress_blank {
         for id in model.ids("whisper.begin_suppress").chain([config.eot]) {
@@ -83,6 +84,39 @@ pub(crate) fn apply_rules(
         timestamp_rules(config, options, sampled, logits);
     } else {
         logits[first..].fill(NEVER);
+    }
+}
+
+/// Makes text tokens that were sampled already less likely, and rules out those that would complete
+/// a sequence of tokens a second time, as CTranslate2 does for faster-whisper.
+fn penalize_repetition(
+    config: &Config,
+    options: &Options<'_>,
+    sampled: &[u32],
+    logits: &mut [f32],
+) {
+    let text = &mut logits[..config.eot as usize];
+    let penalty = options.repetition_penalty;
+    if penalty != 1.0 {
+        for (at, &id) in sampled.iter().enumerate() {
+            if let Some(logit) = text.get_mut(id as usize)
+                && !sampled[..at].contains(&id)
+            {
+                *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+            }
+        }
+    }
+    let n = options.no_repeat_ngram;
+    if n > 0 && n <= sampled.len() {
+        let last = &sampled[sampled.len() + 1 - n..];
+        for ngram in sampled.windows(n) {
+            let (&next, before) = (&ngram[n - 1], &ngram[..n - 1]);
+            if before == last
+                && let Some(logit) = text.get_mut(next as usize)
+            {
+                *logit = NEVER;
+            }
+        }
     }
 }
 

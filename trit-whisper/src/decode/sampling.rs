@@ -58,6 +58,58 @@ pub(crate) fn probability(logits: &[f32], id: u32) -> f32 {
     }
 }
 
+/// Draws a token from the softmax of `logits` / `temperature`, which is positive, by a number that is
+/// uniform in [0, 1). At least one logit may be chosen.
+///
+/// The first token at which the sum of weights from the first on exceeds that share of them all; sums
+/// are in `f64` and in order, so that they are the same everywhere.
+pub(crate) fn draw(logits: &[f32], temperature: f32, uniform: f64) -> u32 {
+    let largest = largest(logits);
+    let weights = || {
+        let allowed = (0..).zip(logits).filter(|&(_, &logit)| logit > NEVER);
+        allowed.map(|(id, &logit)| (id, f64::from(math::exp((logit - largest) / temperature))))
+    };
+    let mut left = uniform * weights().map(|(_, weight)| weight).sum::<f64>();
+    let mut chosen = 0;
+    for (id, weight) in weights() {
+        chosen = id;
+        left -= weight;
+        if left < 0.0 {
+            break;
+        }
+    }
+    chosen
+}
+
+/// Random numbers by counters: each is a function of the seed and of what it is drawn for, so that
+/// neither threads nor what was drawn before can change it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// Numbers of this seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(mix(seed))
+    }
+
+    /// Other numbers for each `index`.
+    pub(crate) fn of(self, index: usize) -> Self {
+        Self(mix(self.0 ^ (index as u64).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+    }
+
+    /// A number in [0, 1), a multiple of 2⁻⁵³.
+    pub(crate) fn uniform(self) -> f64 {
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014, variant 13 of Stafford).
+fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +131,39 @@ mod tests {
     fn of_equal_logits_the_first_is_the_likeliest() {
         assert_eq!(likeliest(&[0.0, 2.0, 2.0]), 1);
         assert_eq!(likeliest(&[NEVER, NEVER]), 0);
+    }
+
+    #[test]
+    fn tokens_are_drawn_as_often_as_they_are_probable() {
+        let logits = [0.0, NEVER, libm::logf(2.0), libm::logf(5.0)];
+        let mut count = [0; 4];
+        let random = Random::new(7);
+        for index in 0..80_000 {
+            count[draw(&logits, 1.0, random.of(index).uniform()) as usize] += 1;
+        }
+        // Five standard deviations of a count of 80,000 · p are below 700.
+        for (count, expected) in count.into_iter().zip([10_000i32, 0, 20_000, 50_000]) {
+            assert!((count - expected).abs() < 700, "{count} of {expected}");
+        }
+        assert_eq!(count[1], 0);
+        // The colder, the likelier the likeliest.
+        assert!((0..1000).all(|index| draw(&logits, 1e-3, random.of(index).uniform()) == 3));
+        assert_eq!(draw(&logits, 1e-30, 0.999), 3);
+    }
+
+    #[test]
+    fn the_last_token_is_drawn_at_the_end() {
+        assert_eq!(draw(&[0.0, 0.0, NEVER], 1.0, 1.0 - f64::EPSILON / 2.0), 1);
+        assert_eq!(draw(&[NEVER, 0.0, NEVER], 1.0, 0.0), 1);
+    }
+
+    /// What a seed gives is fixed: transcripts depend on it.
+    #[test]
+    fn random_numbers_are_these() {
+        let random = Random::new(42).of(3).of(0);
+        assert_eq!(random.uniform().to_bits(), Random::new(42).of(3).of(0).uniform().to_bits());
+        assert_ne!(random.uniform(), Random::new(42).of(0).of(3).uniform());
+        assert_ne!(random.uniform(), Random::new(43).of(3).of(0).uniform());
+        assert_eq!(Random::new(0).of(0).0, 0xE220_A839_7B1D_CDAF);
     }
 }
