@@ -66,6 +66,8 @@ pub mod output;
 pub mod threads;
 #[cfg(feature = "std")]
 mod tokenizer;
+#[cfg(feature = "std")]
+pub mod wer;
 
 pub use cache::Precision;
 pub use config::Config;

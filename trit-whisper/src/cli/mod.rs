@@ -3,12 +3,15 @@
 mod bench;
 mod convert;
 mod info;
+mod inputs;
 mod machine;
 mod manual;
+mod progress;
 mod session;
 mod transcribe;
 mod tune;
 mod tuning;
+mod wer;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -37,6 +40,7 @@ Examples:
   trit-whisper convert whisper-small/ small.trit
   trit-whisper info small.trit
   trit-whisper tune small.trit
+  trit-whisper wer --audio LibriSpeech/test-clean --model small.trit
 
 Exit codes: 0 done; 2 wrong arguments; 3 audio; 4 model; 5 output; 6 anything else.
 With several files, the others are still done and the code is the highest of all failures.";
@@ -53,6 +57,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Find the fastest kernels for a model on this device and keep them for later runs
     Tune(tune::Arguments),
+    /// Compare a transcript with what was said: the word error rate
+    Wer(wer::Arguments),
     /// Print a script that completes this program's arguments in a shell
     Completions(manual::CompletionArguments),
     /// Write manual pages into a folder
@@ -180,6 +186,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::Wer(arguments) => wer::run(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::Man(arguments) => manual::man(&arguments),
     };

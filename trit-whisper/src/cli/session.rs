@@ -13,6 +13,28 @@ use trit_whisper::{Event, MemoryPlan, Model, Options, SAMPLE_RATE, Segment, Summ
 use super::tuning::Tuned;
 use super::{Failure, ModelBytes, machine};
 
+/// The token of a language, if the model, which messages call `name`, knows it.
+pub(crate) fn language(
+    model: &Model<'_>,
+    name: &str,
+    code: Option<&str>,
+) -> Result<Option<u32>, Failure> {
+    let Some(code) = code else { return Ok(None) };
+    let config = model.config();
+    if !config.is_multilingual() {
+        return Err(Failure::Usage(format!(
+            "--language {code}: {name} knows one language only; leave it out"
+        )));
+    }
+    model.language(code).map(Some).map_err(|_| {
+        let last = config.language_first + config.n_languages;
+        let known: Vec<_> =
+            (config.language_first..last).filter_map(|id| model.language_code(id)).collect();
+        let known = known.join(" ");
+        Failure::Usage(format!("--language {code}: {name} does not know it, only {known}"))
+    })
+}
+
 /// What all files have in common.
 pub(crate) struct Session<'s> {
     pub(crate) bytes: &'s ModelBytes,

@@ -190,6 +190,9 @@ pub(crate) fn folder() -> TempDir {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
     fs::copy(folder.path().join("ok.wav"), folder.path().join("more/ok.wav")).unwrap();
+    fs::create_dir(folder.path().join("spoken")).unwrap();
+    fs::copy(folder.path().join("nan.wav"), folder.path().join("spoken/nan.wav")).unwrap();
+    fs::write(folder.path().join("spoken/nan.txt"), "yes").unwrap();
     fs::create_dir(folder.path().join("circle")).unwrap();
     std::os::unix::fs::symlink("../circle", folder.path().join("circle/again")).unwrap();
     let made = Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap();

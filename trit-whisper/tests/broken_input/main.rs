@@ -14,6 +14,7 @@ mod broken_files;
 mod conversion;
 mod models;
 mod output;
+mod texts;
 mod tuning;
 mod usage;
 

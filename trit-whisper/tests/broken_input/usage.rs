@@ -59,6 +59,18 @@ const CASES: &[Case] = &[
         "error: the argument '--quiet' cannot be used with '--verbose'",
         2,
     ),
+    (
+        "wer ok.wav",
+        "nothing to compare with",
+        "error: the following required arguments were not provided:",
+        2,
+    ),
+    (
+        "wer --audio more text.trit text.trit",
+        "texts and audio to compare",
+        "error: the argument '--audio <FOLDER>' cannot be used with:",
+        2,
+    ),
     ("completions csh", "a shell that is not known", "error: invalid value 'csh' for '<SHELL>'", 2),
     (
         "transcribe --output-dir out ok.wav more/ok.wav",

@@ -2,6 +2,7 @@
 //! `models/words.md`; here it is only asked to be the same however it is asked.
 
 mod transcripts;
+mod wer;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -266,7 +267,7 @@ fn what_tune_finds_is_run_by_and_changes_no_transcript() {
 
 #[test]
 fn help_shows_examples() {
-    let commands = ["transcribe", "convert", "info", "bench", "tune", "completions", "man"];
+    let commands = ["transcribe", "convert", "info", "bench", "tune", "wer", "completions", "man"];
     let helps = commands.map(|command| vec![command, "--help"]);
     for arguments in helps.into_iter().chain([vec!["--help"]]) {
         let output = done(program().args(&arguments));

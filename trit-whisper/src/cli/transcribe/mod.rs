@@ -1,7 +1,6 @@
 //! `trit-whisper transcribe`.
 
-mod inputs;
-mod shown;
+mod colors;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,11 +14,12 @@ use trit_whisper::output::{self, Format, Transcript, render};
 use trit_whisper::threads::Threads;
 use trit_whisper::{Model, Options};
 
-use super::session::{News, Session};
+use super::inputs::{self, Input, Target};
+use super::progress::Progress;
+use super::session::{News, Session, language};
 use super::tuning::{Tuned, TuningOptions};
 use super::{AttentionOptions, Failure, ModelBytes, tell};
-use inputs::{Input, Target};
-use shown::{Progress, colored};
+use colors::colored;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -149,21 +149,7 @@ fn options(
     model: &Model<'_>,
 ) -> Result<Options<'static>, Failure> {
     let config = model.config();
-    let language = match &arguments.language {
-        None => None,
-        Some(code) if !config.is_multilingual() => {
-            return Err(Failure::Usage(format!(
-                "--language {code}: {name} knows one language only; leave it out"
-            )));
-        }
-        Some(code) => Some(model.language(code).map_err(|_| {
-            let last = config.language_first + config.n_languages;
-            let known: Vec<_> =
-                (config.language_first..last).filter_map(|id| model.language_code(id)).collect();
-            let known = known.join(" ");
-            Failure::Usage(format!("--language {code}: {name} does not know it, only {known}"))
-        })?),
-    };
+    let language = language(model, name, arguments.language.as_deref())?;
     if arguments.translate && !config.is_multilingual() {
         return Err(Failure::Usage(format!("--translate: {name} cannot translate")));
     }

@@ -1,4 +1,4 @@
-//! Which audio to transcribe, and where the transcripts go.
+//! Which audio to work on, and where its transcripts go.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use trit_whisper::output::Format;
 use walkdir::{DirEntry, WalkDir};
 
-use super::super::Failure;
+use super::Failure;
 
 /// File name extensions of audio, in lower case, that are looked for in folders; films too.
 const EXTENSIONS: [&str; 24] = [

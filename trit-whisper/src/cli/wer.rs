@@ -1,0 +1,243 @@
+//! `trit-whisper wer`.
+
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use trit_simd::parallel::Join;
+use trit_whisper::Options;
+use trit_whisper::threads::Threads;
+use trit_whisper::wer::{Normalizer, WordErrors};
+
+use super::inputs::{self, Input};
+use super::progress::Progress;
+use super::session::{Done, News, Session, language};
+use super::tuning::{Tuned, TuningOptions};
+use super::{AttentionOptions, Failure, ModelBytes, machine, tell};
+
+const EXAMPLES: &str = "\
+Examples:
+  trit-whisper wer reference.txt transcript.txt
+  trit-whisper wer --text \"the grey cat\" \"a gray cat\"
+  trit-whisper wer --audio LibriSpeech/test-clean --model small.trit --language en";
+
+/// Arguments of `wer`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// A file with what was said
+    #[arg(required_unless_present = "audio", conflicts_with = "audio", value_name = "REF")]
+    reference: Option<String>,
+    /// A file with what was understood; `-` reads standard input
+    #[arg(required_unless_present = "audio", conflicts_with = "audio", value_name = "HYP")]
+    transcript: Option<String>,
+    /// REF and HYP are texts themselves
+    #[arg(long)]
+    text: bool,
+    /// What is done to texts before their words are compared
+    #[arg(long, value_enum, default_value_t = Rules::English, value_name = "RULES")]
+    normalizer: Rules,
+    /// Transcribe the audio in this folder and compare with the transcripts beside it: those in
+    /// `*.trans.txt`, as in LibriSpeech, or `.txt` of the same name
+    #[arg(long, value_name = "FOLDER")]
+    audio: Option<PathBuf>,
+    /// A `.trit` model; without it, the embedded model of 35 spoken words
+    #[arg(long, value_name = "FILE", requires = "audio")]
+    model: Option<PathBuf>,
+    /// The spoken language, such as `en`; detected if not given
+    #[arg(long, value_name = "CODE", requires = "audio")]
+    language: Option<String>,
+    /// Threads; 0 means one for each core
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
+    threads: usize,
+    #[command(flatten)]
+    attention: AttentionOptions,
+    /// Tell of each file, with both texts as they are compared
+    #[arg(long, short, requires = "audio")]
+    verbose: bool,
+    #[command(flatten)]
+    tuning: TuningOptions,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Rules {
+    /// OpenAI's for English: contractions, spelling, numbers
+    English,
+    /// For any language: lower case, no punctuation
+    Basic,
+    /// The texts as they are
+    None,
+}
+
+impl From<Rules> for Normalizer {
+    fn from(rules: Rules) -> Self {
+        match rules {
+            Rules::English => Self::English,
+            Rules::Basic => Self::Basic,
+            Rules::None => Self::Verbatim,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let normalizer = Normalizer::from(arguments.normalizer);
+    if let Some(folder) = &arguments.audio {
+        return of_audio(arguments, folder, normalizer);
+    }
+    let text = |argument: &Option<String>| {
+        let argument = argument.as_deref().unwrap_or_default();
+        let text = if arguments.text { argument.to_owned() } else { read(Path::new(argument))? };
+        Ok(normalizer.apply(&text))
+    };
+    let errors = WordErrors::of(&text(&arguments.reference)?, &text(&arguments.transcript)?);
+    super::print(&describe(&errors)?)
+}
+
+/// A text file, or standard input.
+fn read(path: &Path) -> Result<String, Failure> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    text.map_err(|error| Failure::Other(format!("{}: {error}", path.display())))
+}
+
+fn describe(errors: &WordErrors) -> Result<String, Failure> {
+    let rate = errors.rate().ok_or_else(|| {
+        Failure::Other("the reference has no words, so there is no error rate".into())
+    })?;
+    Ok(format!(
+        "word error rate     {:>9.2} %\n\
+         words               {:>9}\n\
+         substitutions       {:>9}\n\
+         insertions          {:>9}\n\
+         deletions           {:>9}\n",
+        rate * 100.0,
+        errors.words,
+        errors.substitutions,
+        errors.insertions,
+        errors.deletions
+    ))
+}
+
+fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Result<(), Failure> {
+    let inputs = inputs::inputs(&[folder.to_owned()]).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut references = References::default();
+    let mut pairs = Vec::new();
+    for input in inputs {
+        match references.of(&input.path)? {
+            Some(text) => pairs.push((input, text)),
+            None => tell(format_args!("warning: {}: has no transcript", input.shown())),
+        }
+    }
+    if pairs.is_empty() {
+        return Err(Failure::Other(format!("{}: no transcripts of audio", folder.display())));
+    }
+    let bytes = ModelBytes::open(arguments.model.as_deref())?;
+    let model = bytes.model()?;
+    let options = Options {
+        language: language(&model, &bytes.name(), arguments.language.as_deref())?,
+        precision: arguments.attention.precision(),
+        ..Options::default()
+    };
+    let threads = Threads::new(arguments.threads)
+        .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
+    let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
+    let session = Session { bytes: &bytes, model: &model, threads, tuned, options };
+
+    let (mut errors, mut seconds, mut spent) = (WordErrors::default(), 0.0, Duration::ZERO);
+    for (index, (input, reference)) in pairs.iter().enumerate() {
+        let progress = Progress::new(false, &input.shown(), index, pairs.len());
+        let done = one_file(&session, input, &progress)?;
+        let [said, understood] =
+            [reference, &done.transcript.text].map(|text| normalizer.apply(text));
+        let found = WordErrors::of(&said, &understood);
+        if arguments.verbose {
+            let (count, words) = (found.errors(), found.words);
+            tell(format_args!(
+                "{}: {count} errors in {words} words\n  said        {said}\n  understood  {understood}",
+                input.shown()
+            ));
+        }
+        errors = errors + found;
+        seconds += done.transcript.duration;
+        spent += done.spent;
+    }
+    let mut text = describe(&errors)?;
+    text += &format!(
+        "files               {:>9}\n\
+         audio               {seconds:>9.1} s\n\
+         time                {:>9.1} s\n\
+         real-time factor    {:>9.3}\n\
+         threads             {:>9}\n\
+         peak memory         {:>13}\n",
+        pairs.len(),
+        spent.as_secs_f64(),
+        spent.as_secs_f64() / seconds,
+        session.threads.threads(),
+        machine::peak_memory(),
+    );
+    super::print(&text)
+}
+
+fn one_file(session: &Session<'_>, input: &Input, progress: &Progress) -> Result<Done, Failure> {
+    let shown = input.shown();
+    let done = session.transcribe(&input.path, &shown, &mut |news| match news {
+        News::Segment(..) => {}
+        News::Progress { done, total } => progress.set(done, total),
+    });
+    progress.finish();
+    let done = done?;
+    if let Some(warning) = &done.warning {
+        tell(format_args!("warning: {shown}: {warning}"));
+    }
+    Ok(done)
+}
+
+/// Transcripts that lie beside audio.
+#[derive(Default)]
+struct References {
+    /// For each folder, what its `*.trans.txt` files say of each name.
+    lists: BTreeMap<PathBuf, HashMap<String, String>>,
+}
+
+impl References {
+    /// What was said in the file, if that is known.
+    fn of(&mut self, audio: &Path) -> Result<Option<String>, Failure> {
+        let folder = audio.parent().unwrap_or(Path::new("")).to_owned();
+        let list = match self.lists.entry(folder) {
+            Entry::Occupied(list) => list.into_mut(),
+            Entry::Vacant(place) => {
+                let list = lists(place.key())?;
+                place.insert(list)
+            }
+        };
+        let name = audio.file_stem().unwrap_or_default().to_string_lossy();
+        if let Some(text) = list.get(name.as_ref()) {
+            return Ok(Some(text.clone()));
+        }
+        let beside = audio.with_extension("txt");
+        if beside.is_file() { read(&beside).map(Some) } else { Ok(None) }
+    }
+}
+
+/// The lines of all `*.trans.txt` in `folder`: a name, a space, what was said.
+fn lists(folder: &Path) -> Result<HashMap<String, String>, Failure> {
+    let unreadable = |error| Failure::Other(format!("{}: {error}", folder.display()));
+    let mut texts = HashMap::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".trans.txt")) {
+            let lines = read(&path)?;
+            let lines = lines.lines().filter_map(|line| line.split_once(' '));
+            texts.extend(lines.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        }
+    }
+    Ok(texts)
+}

@@ -1,0 +1,67 @@
+//! Word error rates of texts and of folders of audio.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{SHORT, done, program, sample, stderr, stdout};
+
+/// The number behind `label` in a table.
+fn figure(table: &str, label: &str) -> f64 {
+    let line = table.lines().find_map(|line| line.strip_prefix(label));
+    let line = line.unwrap_or_else(|| panic!("{label} is not in {table}"));
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn texts_and_files_are_compared() {
+    let texts = ["wer", "--text", "The grey cat's 2 mice ran.", "the gray cat has two nice mice"];
+    let output = done(program().args(texts));
+    let labels = ["word error rate", "words", "substitutions", "insertions", "deletions"];
+    // the gray cat is  2 mice ran
+    // the gray cat has 2 nice mice
+    let figures = labels.map(|label| figure(stdout(&output), label));
+    assert_eq!(figures[1..], [7.0, 3.0, 0.0, 0.0][..]);
+    assert_eq!(figures[0], 42.86);
+
+    let folder = TempDir::new().unwrap();
+    for (name, text) in [("said", texts[2]), ("understood", texts[3])] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let files = done(program().args(["wer", "said", "understood"]).current_dir(folder.path()));
+    assert_eq!(stdout(&files), stdout(&output));
+    let piped = done(
+        program()
+            .args(["wer", "said", "-"])
+            .current_dir(folder.path())
+            .stdin(fs::File::open(folder.path().join("understood")).unwrap()),
+    );
+    assert_eq!(stdout(&piped), stdout(&output));
+    let verbatim = done(program().args(texts).args(["--normalizer", "none"]));
+    assert!(figure(stdout(&verbatim), "word error rate") > figures[0]);
+}
+
+#[test]
+fn folders_of_audio_are_transcribed_and_compared() {
+    let folder = TempDir::new().unwrap();
+    let chapter = folder.path().join("12/34");
+    fs::create_dir_all(&chapter).unwrap();
+    fs::copy(sample(SHORT), chapter.join("12-34-0001.flac")).unwrap();
+    fs::copy(sample("yes-no.flac"), chapter.join("12-34-0002.flac")).unwrap();
+    let lines = "12-34-0001 SEVEN RIGHT UP\n12-34-0002 YES NO MAYBE\n";
+    fs::write(chapter.join("12-34.trans.txt"), lines).unwrap();
+    fs::copy(sample(SHORT), folder.path().join("beside.flac")).unwrap();
+    fs::write(folder.path().join("beside.txt"), "seven, right: up!").unwrap();
+    fs::copy(sample(SHORT), folder.path().join("alone.flac")).unwrap();
+    let output = done(program().args(["wer", "--verbose", "--audio"]).arg(folder.path()));
+    let table = stdout(&output);
+    assert_eq!((figure(table, "files"), figure(table, "words")), (3.0, 9.0));
+    let errors: f64 =
+        ["substitutions", "insertions", "deletions"].map(|label| figure(table, label)).iter().sum();
+    assert!((figure(table, "word error rate") - errors / 9.0 * 100.0).abs() < 0.01, "{table}");
+    assert!(figure(table, "real-time factor") > 0.0 && table.contains("peak memory"), "{table}");
+    let told = stderr(&output);
+    for part in ["alone.flac: has no transcript", "said        yes no maybe", "understood  "] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+}
