@@ -117,6 +117,9 @@ trait Catalogue: Sync {
     /// Name and level of the variant at `index`, and whether this build has it.
     fn variant(&self, index: usize) -> Option<(&'static str, Level, bool)>;
 
+    /// The fewest tokens for which the variant at `index` is a default; 1 if there is none.
+    fn fewest_tokens(&self, index: usize) -> usize;
+
     /// How many variants this build has for `level`.
     fn designs(&self, level: Level) -> usize;
 }
@@ -132,6 +135,10 @@ impl<F: Copy + Sync> Catalogue for Table<F> {
         let best = self.variants.iter();
         let best = best.map(|kernel| (kernel.name, kernel.level, kernel.run.is_some()));
         best.chain([(self.scalar.name, self.scalar.level, true)]).nth(index)
+    }
+
+    fn fewest_tokens(&self, index: usize) -> usize {
+        self.variants.get(index).map_or(1, |kernel| kernel.tokens)
     }
 
     fn designs(&self, level: Level) -> usize {
@@ -225,6 +232,12 @@ pub fn catalogue() -> impl Iterator<Item = (&'static str, Level)> {
 pub(crate) fn variant(product: Operation, place: u8) -> Option<(&'static str, Level, bool)> {
     // The products come first.
     TABLES[product as usize].variant(usize::from(place))
+}
+
+/// The fewest tokens for which the variant of a product at `place` is a default, and so is a design of
+/// its own: for fewer it may pass them to another.
+pub(crate) fn fewest_tokens(product: Operation, place: u8) -> usize {
+    TABLES[product as usize].fewest_tokens(usize::from(place))
 }
 
 fn every() -> impl Iterator<Item = (&'static str, Level, bool)> {

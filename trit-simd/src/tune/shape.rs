@@ -117,6 +117,12 @@ impl Shape {
         1 << self.part(TOKENS_BITS, OPERATION_BITS + THREADS_BITS)
     }
 
+    /// The most tokens of the bucket.
+    pub(crate) const fn most_tokens(self) -> usize {
+        // At most 2³² − 1.
+        self.tokens() + (self.tokens() - 1)
+    }
+
     /// Inputs.
     pub const fn k(self) -> usize {
         self.part(K_BITS, OPERATION_BITS + THREADS_BITS + TOKENS_BITS)

@@ -8,8 +8,10 @@ use super::shape::{Operation, Shape};
 use super::variants;
 use crate::cpu::Cpu;
 use crate::kernels::Kernels;
+use crate::registry;
 
-/// The variants of an operation that a CPU has, by their place in the operation's table.
+/// The variants of an operation that a CPU has, by their place in the operation's table: those for
+/// any number of tokens first, best first, then those for many alone.
 #[derive(Debug, Clone, Copy)]
 struct Candidates {
     places: [u8; ARMS],
@@ -25,7 +27,17 @@ impl Candidates {
                 candidates.len += 1;
             }
         }
+        let places = &mut candidates.places[..candidates.len];
+        places.sort_unstable_by_key(|&place| (registry::fewest_tokens(operation, place), place));
         candidates
+    }
+
+    /// How many of them are tried for a shape: those that are a design of their own for the most
+    /// tokens of its bucket.
+    fn tried(&self, shape: Shape) -> usize {
+        let fits =
+            |&place: &u8| registry::fewest_tokens(shape.operation(), place) <= shape.most_tokens();
+        self.places[..self.len].partition_point(fits)
     }
 
     /// Where the variant called `name` stands among them.
@@ -115,7 +127,8 @@ impl<const SHAPES: usize> Tuner<SHAPES> {
         let candidates = &self.candidates[shape.operation() as usize];
         if self.searches.get(shape).is_none() {
             let default = candidates.position(shape.operation(), default)?;
-            let search = Search { default, bandit: Bandit::new(candidates.len) };
+            let tried = candidates.tried(shape).max(usize::from(default) + 1);
+            let search = Search { default, bandit: Bandit::new(tried) };
             if !self.searches.insert(shape, search) {
                 return None;
             }
