@@ -67,7 +67,7 @@ fn main() {
     let kernels = Kernels::new(&cpu);
     let mut tuner = Tuner::<32>::new(&cpu);
     println!(
-        "{:24}{:>6}{:>11}{:>11}{:>7}  {:36}{:36}",
+        "{:24}{:>6}{:>12}{:>12}{:>7}  {:36}{:36}",
         "product", "calls", "default", "tuned", "ratio", "default", "runs"
     );
     let named = products().into_iter().map(|product| {
@@ -95,7 +95,7 @@ fn main() {
         let tuned = kernels.with(choice.variant()).unwrap_or(kernels);
         let [default, chosen] = compare([&kernels, &tuned], runs, &mut call);
         println!(
-            "{name:24}{:>6}{:>8.2} µs{:>8.2} µs{:>7.3}  {:36}{:36}",
+            "{name:24}{:>6}{:>9.2} µs{:>9.2} µs{:>7.3}  {:36}{:36}",
             choice.calls(),
             default * 1e6,
             chosen * 1e6,
