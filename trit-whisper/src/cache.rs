@@ -197,7 +197,7 @@ impl<'a> Cache<'a> {
         out: &mut [f32],
     ) -> Result<(), Error> {
         let share = Share { first: 0, out, buffer: &mut [], scores };
-        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+        over_heads(compute.join, compute.threads, self, share, &|cache, share| {
             let Share { first, out, scores, .. } = share;
             let queries = &queries[first * cache.shape().width()..][..cache.shape().columns()];
             cache.attend(compute, queries, ctx, scores, out)
@@ -215,7 +215,7 @@ impl<'a> Cache<'a> {
         buffer: &mut [f32],
     ) -> Result<(), Error> {
         let share = Share { first: 0, out: &mut [], buffer, scores: &mut [] };
-        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+        over_heads(compute.join, compute.threads, self, share, &|cache, share| {
             let Share { first, buffer, .. } = share;
             cache.keep(compute, [key, value], acts, first, start, buffer)
         })
@@ -231,7 +231,7 @@ impl<'a> Cache<'a> {
         position: usize,
         share: Share<'_>,
     ) -> Result<(), Error> {
-        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+        over_heads(compute.join, compute.threads, self, share, &|cache, share| {
             let Share { first, out, buffer, scores } = share;
             cache.keep(compute, [key, value], acts, first, position, buffer)?;
             let queries = cache.projected(compute, query, acts, first, buffer)?;
@@ -248,7 +248,7 @@ impl<'a> Cache<'a> {
         ctx: usize,
         share: Share<'_>,
     ) -> Result<(), Error> {
-        over_heads(compute.join, compute.join.threads(), self, share, &|cache, share| {
+        over_heads(compute.join, compute.threads, self, share, &|cache, share| {
             let Share { first, out, buffer, scores } = share;
             let queries = cache.projected(compute, query, acts, first, buffer)?;
             cache.attend(compute, queries, ctx, scores, out)

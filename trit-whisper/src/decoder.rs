@@ -77,7 +77,7 @@ impl<'a> Decoder<'a> {
             let Some((_, attn)) = &block.cross else { continue };
             let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
             let integer = any_integer(&[key, value]);
-            let round = compute.join.threads() * CHUNK;
+            let round = compute.threads * CHUNK;
             for (index, audio) in audio.chunks(round * d).enumerate() {
                 let tokens = audio.len() / d;
                 let acts = Acts::new(compute, audio, d, tokens, d, integer, &mut scratch.quant)?;

@@ -47,7 +47,7 @@ impl<'a> Encoder<'a> {
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
         let (d, alone) = (model.config().state(), compute.alone());
-        let threads = compute.join.threads();
+        let threads = compute.threads;
         let positions = model.audio_positions()?;
         over_tokens(compute.join, threads, 0, self.x, d, scratch, &|first, x, scratch| {
             for (chunk, x) in x.chunks_mut(CHUNK * d).enumerate() {
@@ -85,7 +85,7 @@ impl<'a> Encoder<'a> {
     ) -> Result<(), Error> {
         let Self { x, cache } = self;
         let (d, ctx) = (model.config().state(), model.config().audio_ctx());
-        let (alone, threads) = (compute.alone(), compute.join.threads());
+        let (alone, threads) = (compute.alone(), compute.threads);
         let Projections { query, key, value, out } = Projections::new(model, &block.attn)?;
         let (gain, bias) = model.norm(block.attn_ln)?;
         let integer = any_integer(&[key, value]);

@@ -12,17 +12,23 @@ use crate::model::{Linear, Model, Weights};
 use crate::scratch::shares;
 use crate::split::over_rows;
 
+/// Tokens of a thread's share from which on it is worth more than a share of the rows: kernels take
+/// so many at once.
+const BLOCK: usize = 8;
+
 /// What every layer computes with.
 #[derive(Clone, Copy)]
 pub(crate) struct Compute<'c> {
     pub(crate) kernels: Kernels,
     pub(crate) join: &'c dyn Join,
+    /// How many of the threads work; at least 1.
+    pub(crate) threads: usize,
 }
 
 impl Compute<'_> {
     /// The same on one thread, for work that has been split already.
     pub(crate) fn alone(&self) -> Compute<'static> {
-        Compute { kernels: self.kernels, join: &Sequential }
+        Compute { kernels: self.kernels, join: &Sequential, threads: 1 }
     }
 }
 
@@ -97,12 +103,12 @@ impl<'a> Acts<'a> {
         Ok(Self { x, stride, tokens, quantized })
     }
 
-    /// One of the tokens.
-    fn token(&self, token: usize) -> Self {
+    /// Some of the tokens.
+    fn slice(&self, tokens: Range<usize>) -> Self {
         Self {
-            x: &self.x[token * self.stride..],
-            tokens: 1,
-            quantized: self.quantized.map(|acts| acts.slice(token..token + 1)),
+            x: &self.x[tokens.start * self.stride..],
+            tokens: tokens.len(),
+            quantized: self.quantized.map(|acts| acts.slice(tokens)),
             ..*self
         }
     }
@@ -132,21 +138,26 @@ pub(crate) fn any_integer(layers: &[Layer<'_>]) -> bool {
     layers.iter().any(|layer| layer.weights.is_integer())
 }
 
-/// `y = x · Wᵀ + bias`, y `[tokens, rows]`, split over threads by rows.
+/// `y = x · Wᵀ + bias`, y `[tokens, rows]`, split over threads by rows, or by tokens where there are many.
 pub(crate) fn linear(
     compute: &Compute<'_>,
     layer: &Layer<'_>,
     acts: &Acts<'_>,
     y: &mut [f32],
 ) -> Result<(), Error> {
-    let (rows, threads) = (layer.weights.rows(), compute.join.threads());
+    let (rows, threads) = (layer.weights.rows(), compute.threads);
     if threads == 1 {
         return linear_rows(compute, layer, acts, 0..rows, y);
     }
-    // Outputs of several tokens lie row by row, so that a range of rows has no slice of its own: the
+    if acts.tokens >= threads * BLOCK {
+        return over_rows(compute.join, threads, 0..acts.tokens, 1, rows, y, &|tokens, y| {
+            linear_rows(compute, layer, &acts.slice(tokens), 0..rows, y)
+        });
+    }
+    // Outputs of several tokens lie row by row, so that a range of rows has no slice of its own: few
     // tokens go one by one.
     for (token, y) in y.chunks_exact_mut(rows).enumerate() {
-        let acts = acts.token(token);
+        let acts = acts.slice(token..token + 1);
         // Whole tiles a part, so that no two threads unpack the same weights.
         over_rows(compute.join, threads, 0..rows, TILE_ROWS, 1, y, &|rows, y| {
             linear_rows(compute, layer, &acts, rows, y)

@@ -26,6 +26,9 @@ pub struct Options<'o> {
     pub timestamps: bool,
     /// How attention keeps keys and values.
     pub precision: Precision,
+    /// Threads that decode, of all that encode; `None` takes them all. Decoding reads most weights
+    /// once for each token, so that it may end at the memory before it ends at the cores.
+    pub decoder_threads: Option<usize>,
 
     /// Temperatures to decode a window at, one after another until one gives what can be believed;
     /// the last is taken in any case. At 0 the likeliest tokens are taken, above it they are drawn.
@@ -111,6 +114,7 @@ impl Default for Options<'_> {
             translate: false,
             timestamps: true,
             precision: Precision::default(),
+            decoder_threads: None,
             temperatures: &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
             beam_size: 1,
             patience: 1.0,
@@ -158,6 +162,7 @@ impl Options<'_> {
         {
             return Err(Error::LanguageToken(token));
         }
+        check("decoder_threads", self.decoder_threads != Some(0), "1 or more")?;
         let usable = |t: &f32| t.is_finite() && *t >= 0.0;
         let temperatures = !self.temperatures.is_empty() && self.temperatures.iter().all(usable);
         check("temperatures", temperatures, "one or more finite numbers from 0 on")?;
@@ -201,6 +206,11 @@ impl Options<'_> {
     /// are two, as in Python.
     pub(crate) fn beam_candidates(&self) -> usize {
         libm::rintf(self.beam_size as f32 * self.patience) as usize
+    }
+
+    /// Threads that decode, where there are so many in all.
+    pub(crate) fn decoder_threads(&self, all: usize) -> usize {
+        self.decoder_threads.unwrap_or(all).clamp(1, all.max(1))
     }
 
     /// Most tokens of a window.
@@ -286,6 +296,7 @@ mod tests {
         refused(Options { max_segment_chars: Some(0), ..good }, "max_segment_chars");
         assert_eq!(good.check(&Config::WHISPER), Ok(()));
         refused(Options { max_tokens: Some(0), ..good }, "max_tokens");
+        refused(Options { decoder_threads: Some(0), ..good }, "decoder_threads");
         refused(Options { logprob_threshold: f32::NAN, ..good }, "logprob_threshold");
         refused(Options { no_speech_threshold: Some(f32::NAN), ..good }, "no_speech_threshold");
         let off = Options { logprob_threshold: f32::NEG_INFINITY, ..good };

@@ -63,7 +63,10 @@ pub struct Summary {
 /// Transcribes audio with one model in one arena.
 pub struct Transcriber<'m, 'a> {
     model: &'m Model<'m>,
+    /// For encoding.
     compute: Compute<'m>,
+    /// For decoding.
+    decoding: Compute<'m>,
     options: Options<'m>,
     mel: LogMel<'a>,
     encoder: Encoder<'a>,
@@ -107,10 +110,12 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let context = Context::take(config, &mut arena).ok_or(short)?;
         let window = WindowDecoder::take(model, &options, &mut arena).ok_or(short)?;
         debug_assert_eq!(before - arena.left() + crate::arena::ALIGNMENT, expected);
-        let compute = Compute { kernels, join };
+        let compute = Compute { kernels, join, threads };
+        let decoding = Compute { threads: options.decoder_threads(threads), ..compute };
         Ok(Self {
             model,
             compute,
+            decoding,
             options,
             mel,
             encoder,
@@ -306,7 +311,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
 
     fn machine(&mut self) -> Machine<'_, 'm, 'a> {
         Machine {
-            compute: &self.compute,
+            compute: &self.decoding,
             model: self.model,
             options: &self.options,
             decoder: &mut self.decoder,
@@ -330,10 +335,14 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         is_first: bool,
         seek: usize,
     ) -> Result<Decoded, Error> {
-        let Self { model, compute, options, decoder, scratch, context, window, .. } = self;
+        let Self { model, decoding, options, decoder, scratch, context, window, .. } = self;
         let prompt = context.prompt(model.config(), options, language, is_first);
         let random = Random::new(options.seed).of(seek);
-        window.run(&mut Machine { compute, model, options, decoder, scratch }, prompt, random)
+        window.run(
+            &mut Machine { compute: decoding, model, options, decoder, scratch },
+            prompt,
+            random,
+        )
     }
 }
 

@@ -19,12 +19,12 @@ fn speechlike(n: usize) -> Vec<f32> {
 }
 
 /// Encoder output and the logits of a few tokens, as bits.
-fn bits(kernels: Kernels, join: &dyn Join) -> Vec<u32> {
+fn bits(kernels: Kernels, join: &dyn Join, decoder_threads: Option<usize>) -> Vec<u32> {
     let model = Model::parse(embedded::model()).unwrap();
     let plan = MemoryPlan::with_threads(model.config(), join.threads());
     let mut arena = vec![0; plan.total()];
-    let mut transcriber =
-        Transcriber::new(&model, kernels, join, &mut arena, Options::default()).unwrap();
+    let options = Options { decoder_threads, ..Options::default() };
+    let mut transcriber = Transcriber::new(&model, kernels, join, &mut arena, options).unwrap();
     transcriber.encode(&speechlike(60_000)).unwrap();
     let mut values = transcriber.encoded().to_vec();
     for token in [model.config().sot, model.config().timestamp_first + 2, 3] {
@@ -35,10 +35,10 @@ fn bits(kernels: Kernels, join: &dyn Join) -> Vec<u32> {
 
 #[test]
 fn every_level_gives_the_same_bits() {
-    let expected = bits(Kernels::scalar(), &Sequential);
+    let expected = bits(Kernels::scalar(), &Sequential, None);
     for level in Level::ALL {
         if let Some(cpu) = Cpu::detect().at(level) {
-            assert!(bits(Kernels::new(&cpu), &Sequential) == expected, "{level} differs");
+            assert!(bits(Kernels::new(&cpu), &Sequential, None) == expected, "{level} differs");
         }
     }
 }
@@ -46,10 +46,11 @@ fn every_level_gives_the_same_bits() {
 #[test]
 fn every_number_of_threads_gives_the_same_bits() {
     let kernels = Kernels::new(&Cpu::detect());
-    let expected = bits(kernels, &Sequential);
-    for count in [1, 2, 5] {
+    let expected = bits(kernels, &Sequential, None);
+    for (count, decoding) in [(1, None), (2, None), (5, None), (5, Some(2)), (2, Some(9))] {
         let threads = Threads::new(count).unwrap();
-        assert!(threads.install(|| bits(kernels, &threads)) == expected, "{count} threads differ");
+        let found = threads.install(|| bits(kernels, &threads, decoding));
+        assert!(found == expected, "{count} threads, {decoding:?} of them decoding, differ");
     }
 }
 

@@ -179,6 +179,14 @@ fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads a number of threads that decode.
+fn decoder_threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=MAX_THREADS) => Ok(count),
+        _ => Err(format!("expected a number from 1 to {MAX_THREADS}")),
+    }
+}
+
 pub(crate) fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Transcribe(arguments) => transcribe::run(&arguments),

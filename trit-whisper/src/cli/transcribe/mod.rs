@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Threads; 0 means one for each core
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
     threads: usize,
+    /// Threads that decode, if fewer; decoding may end at the memory before it ends at the cores
+    #[arg(long, value_name = "N", value_parser = super::decoder_threads)]
+    decoder_threads: Option<usize>,
     #[command(flatten)]
     attention: AttentionOptions,
     /// Colour the text on standard output by how sure the model is of it, from red to green, and
@@ -158,6 +161,7 @@ fn options(
         translate: arguments.translate,
         timestamps: !arguments.no_timestamps,
         precision: arguments.attention.precision(),
+        decoder_threads: arguments.decoder_threads,
         ..Options::default()
     })
 }
