@@ -9,9 +9,10 @@ use trit_core::quantize::{self, Granularity, TernaryRule};
 use trit_core::reference::SPECTRUM_SIZE;
 use trit_core::{GroupSize, Int8Matrix, Layout, QuantizeError, Scales, f16, layout, padded_rows};
 
-use crate::Config;
 use crate::import::{Checkpoint, Header, ImportError, Values};
+use crate::mmap::MappedFile;
 use crate::new_file::NewFile;
+use crate::{Config, Error, Model, SelfTest};
 
 /// A dense type that tensors can be stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,8 @@ pub enum ConvertError {
     },
     /// The file cannot be laid out.
     Container(ContainerError),
+    /// The model that came of it does not run.
+    SelfTest(Error),
 }
 
 impl fmt::Display for ConvertError {
@@ -130,6 +133,7 @@ impl fmt::Display for ConvertError {
             }
             Self::Unsupported { name, what } => write!(f, "{name}: {what}"),
             Self::Container(error) => error.fmt(f),
+            Self::SelfTest(error) => write!(f, "the self-test of the model failed: {error}"),
         }
     }
 }
@@ -185,7 +189,7 @@ pub fn convert(
     let mut file = NewFile::create(dest).map_err(failed)?;
     file.file().set_len(file_len).map_err(failed)?;
     let mut report = ConvertReport { tensors: Vec::new(), bytes: file_len };
-    for (index, (entry, (data_at, scales_at))) in entries.iter().zip(places).enumerate() {
+    for (index, (entry, &(data_at, scales_at))) in entries.iter().zip(&places).enumerate() {
         progress(index, entries.len());
         let (data, scales, error) = match &entry.source {
             Source::Bytes(bytes) => (bytes.clone(), Vec::new(), 0.0),
@@ -215,11 +219,27 @@ pub fn convert(
     }
     progress(entries.len(), entries.len());
     let mut head = vec![0; head_len];
-    Plan::new(&fields)?.write_head(&mut head);
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    file.write_all(&head).map_err(failed)?;
+    let mut put_head = |fields: &[Field<'_>], file: &mut NewFile| {
+        Plan::new(fields)?.write_head(&mut head);
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        file.write_all(&head).map_err(failed)
+    };
+    put_head(&fields, &mut file)?;
+    if let Some(index) = entries.iter().position(|entry| entry.name == SelfTest::ENTRY) {
+        let bytes = self_test(&file).map_err(failed)?.map_err(ConvertError::SelfTest)?.bytes();
+        fields[index].crc = crc32fast::hash(&bytes);
+        file.seek(SeekFrom::Start(places[index].0)).map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
+        put_head(&fields, &mut file)?;
+    }
     file.finish().map_err(failed)?;
     Ok(report)
+}
+
+/// What the model in the file, which is complete but for this, computes here.
+fn self_test(file: &NewFile) -> io::Result<Result<SelfTest, Error>> {
+    let bytes = MappedFile::open(file.temporary_path())?;
+    Ok(Model::parse(&bytes).map_err(Error::from).and_then(|model| SelfTest::run_here(&model)))
 }
 
 /// All entries of the file, in order of name.
@@ -248,6 +268,8 @@ fn entries(
         let (name, bins) = ("mel.filters".into(), SPECTRUM_SIZE);
         return Err(ConvertError::NonFinite { name, at: (at / bins, at % bins) });
     }
+    // Its place, until the rest of the file can be run.
+    bytes(SelfTest::ENTRY, DType::U8, &[8], vec![0; 8])?;
     let filters = floats(mel_filters);
     bytes("mel.filters", DType::F32, &[config.n_mels as usize, SPECTRUM_SIZE], filters)?;
 

@@ -63,6 +63,8 @@ pub mod new_file;
 #[cfg(feature = "std")]
 pub mod output;
 #[cfg(feature = "std")]
+pub mod self_test;
+#[cfg(feature = "std")]
 pub mod threads;
 #[cfg(feature = "std")]
 mod tokenizer;
@@ -78,6 +80,8 @@ pub use options::Options;
 pub use plan::MemoryPlan;
 pub use samples::Samples;
 pub use segment::{Segment, Window};
+#[cfg(feature = "std")]
+pub use self_test::SelfTest;
 #[cfg(feature = "std")]
 pub use tokenizer::{Tokenizer, UnknownByte};
 pub use tokens::TokenTable;

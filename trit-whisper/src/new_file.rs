@@ -52,6 +52,11 @@ impl NewFile {
         self.file.as_file()
     }
 
+    /// Its temporary name.
+    pub fn temporary_path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Waits until all is on the disk and gives the file its name.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 
 use trit_simd::parallel::{Join, Sequential};
 use trit_simd::{Cpu, Kernels, Level};
-use trit_whisper::{MemoryPlan, Model, Options, Transcriber, audio, embedded};
+use trit_whisper::{MemoryPlan, Model, Options, SelfTest, Transcriber, audio, embedded};
 
 /// 16 kHz mono FLAC of more than one window, so decoding it is exact and nothing is resampled.
 const SAMPLE: &[u8] = include_bytes!("../samples/phone-number.flac");
@@ -90,6 +90,15 @@ fn every_level_gives_the_committed_bits() {
             check(&fixture(Kernels::new(&cpu), &Sequential), level.name());
         }
     }
+}
+
+/// If the model was changed, `embedded::SELF_TEST` takes the value found; if the arithmetic was,
+/// `SelfTest::ARITHMETIC` is raised as well, since models converted before give other bits now.
+#[test]
+fn the_self_test_gives_the_committed_bits() {
+    let model = Model::parse(embedded::model()).unwrap();
+    let found = SelfTest::run(&model, Kernels::new(&Cpu::detect()), &Sequential).unwrap();
+    assert_eq!(found, embedded::SELF_TEST, "{:#010x}", found.logits);
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -11,6 +11,7 @@ mod session;
 mod transcribe;
 mod tune;
 mod tuning;
+mod verify;
 mod wer;
 
 use std::fmt;
@@ -57,6 +58,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Find the fastest kernels for a model on this device and keep them for later runs
     Tune(tune::Arguments),
+    /// Check a model: checksums, configuration, and that it computes what it should
+    Verify(verify::Arguments),
     /// Compare a transcript with what was said: the word error rate
     Wer(wer::Arguments),
     /// Print a script that completes this program's arguments in a shell
@@ -194,6 +197,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Wer(arguments) => wer::run(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::Man(arguments) => manual::man(&arguments),

@@ -37,6 +37,10 @@ pub struct Line {
     pub avg_logprob: f32,
     /// Probability that the window holds no speech.
     pub no_speech_prob: f32,
+    /// The temperature that its window was decoded at.
+    pub temperature: f32,
+    /// Bytes of its window's text divided by what zlib makes of them.
+    pub compression_ratio: f32,
     /// The words, if they were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<TimedWord>,
@@ -86,6 +90,8 @@ impl Line {
             token_probabilities: segment.probabilities().collect(),
             avg_logprob: segment.avg_logprob,
             no_speech_prob: segment.no_speech_prob,
+            temperature: segment.temperature,
+            compression_ratio: segment.compression_ratio,
             words: words.collect(),
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
-use trit_core::container::{Container, Field, Form, Plan};
-use trit_whisper::embedded;
+use trit_core::container::{Container, DType, Field, Form, Plan, ScaleKind};
+use trit_whisper::{SelfTest, embedded};
 
 /// CRC-32 as in the container, bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
@@ -39,6 +39,7 @@ fn edited(edit: impl FnOnce(&mut Vec<Part>)) -> Vec<u8> {
     };
     let mut parts: Vec<_> = container.entries().enumerate().map(part).collect();
     edit(&mut parts);
+    parts.sort_by(|a, b| a.name.cmp(&b.name));
     let fields: Vec<_> = parts
         .iter()
         .map(|part| {
@@ -55,6 +56,12 @@ fn edited(edit: impl FnOnce(&mut Vec<Part>)) -> Vec<u8> {
         file[scales as usize..][..part.scales.len()].copy_from_slice(&part.scales);
     }
     file
+}
+
+/// An entry of what a self-test gave.
+fn self_test(bytes: [u8; 8]) -> Part {
+    let form = Form::new(DType::U8, &[bytes.len()], ScaleKind::None).unwrap();
+    Part { name: SelfTest::ENTRY.into(), form, data: bytes.to_vec(), scales: vec![] }
 }
 
 const QUERY: &str = "encoder.blocks.0.attn.query.weight";
@@ -114,7 +121,7 @@ pub(crate) fn folder() -> TempDir {
     let flac = fixture("tone.flac");
     let silence = wav(16_000, &[0.0; 4000]);
     let text = b"Call me Ishmael. Some years ago, never mind how long precisely\n".repeat(200);
-    let files: [(&str, Vec<u8>); 34] = [
+    let files: [(&str, Vec<u8>); 36] = [
         ("ok.wav", silence.clone()),
         ("empty.trit", vec![]),
         ("text.trit", text.clone()),
@@ -157,6 +164,8 @@ pub(crate) fn folder() -> TempDir {
                 bias.data.chunks_mut(4).for_each(|x| x.copy_from_slice(&f32::MAX.to_le_bytes()));
             }),
         ),
+        ("self-test.trit", edited(|parts| parts.push(self_test([1, 0, 0, 0, 1, 2, 3, 4])))),
+        ("no-speech.trit", configured(18, 43)),
         ("empty.wav", vec![]),
         ("text.wav", text),
         ("no-samples.wav", wav(16_000, &[])),

@@ -63,7 +63,8 @@ fn check(cases: &[Case]) -> Vec<String> {
         let expected = expected
             .replace("{len}", &len.to_string())
             .replace("{half}", &(len / 2).to_string())
-            .replace("{longer}", &(len + 64).to_string());
+            .replace("{longer}", &(len + 64).to_string())
+            .replace("{selftest}", &format!("{:08x}", embedded::SELF_TEST.logits));
         let is_message = |line: &&str| line.starts_with("error:") || line.starts_with("warning:");
         let message = errors.lines().rev().find(is_message).unwrap_or_default();
         assert_eq!((message, done.status.code()), (expected.as_str(), Some(code)), "{arguments}");

@@ -132,6 +132,24 @@ const CASES: &[Case] = &[
         "error: huge-weights.trit: the network computed a value that is not finite: damaged weights",
         4,
     ),
+    (
+        "verify checksum.trit",
+        "a damaged tensor",
+        "error: checksum.trit: decoder.blocks.0.attn.key.weight: damaged, its checksum does not match",
+        4,
+    ),
+    (
+        "verify no-speech.trit",
+        "a configuration that names another token",
+        "error: no-speech.trit: token 43 is `<|notimestamps|>`, expected `<|nospeech|>`",
+        4,
+    ),
+    (
+        "verify self-test.trit",
+        "other values than where it was converted",
+        "error: self-test.trit: the self-test gives {selftest} where 04030201 is stored: this program computes other values here than where the model was converted",
+        6,
+    ),
 ];
 
 #[test]

@@ -197,6 +197,27 @@ fn a_converted_checkpoint_runs() {
 }
 
 #[test]
+fn verify_compares_bits() {
+    let embedded = done(program().arg("verify"));
+    for part in ["entries in ", ", as stored: the same bits (", "ternary_t4_i8_f32"] {
+        assert!(stdout(&embedded).contains(part), "{part} is not in {}", stdout(&embedded));
+    }
+    // The same file on its own stores none.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/words.trit");
+    let file = done(program().arg("verify").arg(path));
+    assert!(stdout(&file).contains("none is stored"), "{}", stdout(&file));
+    // A converted checkpoint stores its own, whatever the threads.
+    let folder = TempDir::new().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ternary");
+    let model = folder.path().join("ternary.trit");
+    done(program().arg("convert").args([&source, &model]));
+    for threads in ["1", "3"] {
+        let output = done(program().args(["verify", "--threads", threads]).arg(&model));
+        assert!(stdout(&output).contains("as stored: the same bits"), "{}", stdout(&output));
+    }
+}
+
+#[test]
 fn bench_times_each_part() {
     let output = done(program().args(["bench", "--runs", "1"]));
     done(program().args(["bench", "--runs", "1", "--attention", "f32"]));
@@ -267,7 +288,8 @@ fn what_tune_finds_is_run_by_and_changes_no_transcript() {
 
 #[test]
 fn help_shows_examples() {
-    let commands = ["transcribe", "convert", "info", "bench", "tune", "wer", "completions", "man"];
+    let commands =
+        ["transcribe", "convert", "info", "bench", "tune", "verify", "wer", "completions", "man"];
     let helps = commands.map(|command| vec![command, "--help"]);
     for arguments in helps.into_iter().chain([vec!["--help"]]) {
         let output = done(program().args(&arguments));
