@@ -54,6 +54,23 @@ pub const LEGS: &[Leg] = &[
         "no lint in any crate, target or feature",
         &[&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]],
     ),
+    Leg {
+        name: "clippy-arm",
+        proves: "no lint in the kernels for 64-bit ARM, with what `cargo xtask mca` compiles",
+        full_only: false,
+        place: Place::BuildOnly("aarch64-unknown-linux-musl"),
+        work: Work::Commands(&[&[
+            "clippy",
+            "-p",
+            "trit-simd",
+            "--lib",
+            "--",
+            "--cfg",
+            "trit_mca",
+            "-D",
+            "warnings",
+        ]]),
+    },
     here(
         "docs",
         "every public item documented, every link alive",

@@ -52,7 +52,7 @@ pub enum Work {
 pub enum Place {
     /// On this machine.
     Host,
-    /// Built for a bare-metal target and not run.
+    /// Compiled or checked for another target and not run.
     BuildOnly(&'static str),
     /// Under the qemu-user emulator, as a certain CPU.
     Emulated {

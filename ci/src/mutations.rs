@@ -57,6 +57,7 @@ const I8MM: &str = "trit-simd/src/arch/aarch64/i8mm.rs";
 const SVE: &str = "trit-simd/src/arch/aarch64/asm/sve.rs";
 const SIMD128: &str = "trit-simd/src/arch/wasm32/simd128.rs";
 const NEON: &str = "trit-simd/src/arch/aarch64/neon.rs";
+const LINES_ASM: &str = "trit-simd/src/arch/aarch64/asm/lines.rs";
 const NEON_ASM: &str = "trit-simd/src/arch/aarch64/asm/neon.rs";
 
 /// The mutations, by kernel.
@@ -237,6 +238,20 @@ pub const MUTATIONS: &[Mutation] = &[
         LOOKUP,
         ["24 - input % PLANE * 8", "24 - input % PLANE * 4"],
         ["cortex-a53", "neon"],
+        TERNARY,
+    ),
+    own(
+        "NEON lookup: tokens of a line",
+        LINES_ASM,
+        ["$quad, \"+48]", "$quad, \"+32]"],
+        ["cortex-a53", "neon"],
+        TERNARY,
+    ),
+    own(
+        "NEON dotprod lookup: a quad's entry",
+        LINES_ASM,
+        ["(\"14\" \"15\" \"a1\" \"b1\" 56)", "(\"14\" \"15\" \"a1\" \"b1\" 48)"],
+        ["neoverse-n1", "dotprod"],
         TERNARY,
     ),
     generic(

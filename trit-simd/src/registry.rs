@@ -407,7 +407,9 @@ operation! {
     |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]|
     [avx512vnni]: { ternary::t4(isa, w, input, y) }
     [avx2] "lookup" from 24: { lookup::t4::<_, 32, 8, 24>(isa, w, input, y) }
-    [avxvnni avx2 i8mm sve dotprod]: { ternary::t4(isa, w, input, y) }
+    [avxvnni avx2 i8mm sve]: { ternary::t4(isa, w, input, y) }
+    [dotprod] "lookup" from 24: { lookup::t4::<_, 32, 16, 24>(isa, w, input, y) }
+    [dotprod]: { ternary::t4(isa, w, input, y) }
     [neon] "lookup" from 16: { lookup::t4::<_, 32, 8, 16>(isa, w, input, y) }
     [neon]: { ternary::t4(isa, w, input, y) }
     [simd128] "lookup" from 16: { lookup::t4::<_, 32, 8, 16>(isa, w, input, y) }

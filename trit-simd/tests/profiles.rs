@@ -123,7 +123,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
-        many: None,
+        many: Some("dotprod_lookup"),
     },
     Profile {
         cpu: "Cortex-A76",
@@ -131,7 +131,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
-        many: None,
+        many: Some("dotprod_lookup"),
     },
     Profile {
         cpu: "Neoverse N1",
@@ -139,7 +139,7 @@ const PROFILES: [Profile; 18] = [
         dot: Level::Dotprod,
         vector: Level::Neon,
         t5: None,
-        many: None,
+        many: Some("dotprod_lookup"),
     },
     Profile {
         cpu: "Neoverse V1",

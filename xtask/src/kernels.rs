@@ -1,13 +1,13 @@
 //! `cargo xtask kernels`: the table of every variant in docs/kernels.md, from the registry.
 
 use std::fmt::Write;
-use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use trit_core::{MAX_INT4_K, MAX_INT8_K, MAX_TERNARY_K, TILE_ROWS};
 use trit_simd::{Level, registry};
 
 use crate::names::{self, Name};
+use crate::page;
 
 /// What to do with the table.
 #[derive(clap::Args)]
@@ -18,22 +18,14 @@ pub(crate) struct Arguments {
 }
 
 const PAGE: &str = "docs/kernels.md";
-const BEGIN: &str = "<!-- cargo xtask kernels: begin -->\n";
-const END: &str = "<!-- cargo xtask kernels: end -->\n";
+const TASK: &str = "cargo xtask kernels";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let path = crate::workspace_root()?.join(PAGE);
-    let page = fs::read_to_string(&path).with_context(|| format!("reading {PAGE}"))?;
-    let marks = page.split_once(BEGIN).and_then(|(before, rest)| {
-        let (table, after) = rest.split_once(END)?;
-        Some((before, table, after))
-    });
-    let (before, old, after) = marks.with_context(|| format!("{PAGE} has no marks of a table"))?;
     let table = table()?;
     if arguments.check {
-        ensure!(old == table, "the table in {PAGE} is old: run `cargo xtask kernels`");
-    } else if old != table {
-        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}"))?;
+        let current = page::is_current(PAGE, TASK, &table)?;
+        ensure!(current, "the table in {PAGE} is old: run `{TASK}`");
+    } else if page::replace(PAGE, TASK, &table)? {
         println!("wrote {PAGE}");
     }
     Ok(())
@@ -74,10 +66,14 @@ fn layout(weights: &str) -> &'static str {
 fn tile(name: &Name<'_>, level: Level) -> Option<(u32, u32)> {
     match (name.operation, name.weights) {
         _ if name.tile.is_some() => name.tile,
-        // A row's sums of the block of `ops/lookup.rs`.
-        _ if name.design == Some("lookup") => Some((1, 32)),
+        // The sums of the block of `ops/lookup.rs`: of one row, or two where assembly adds them up.
+        _ if name.design == Some("lookup") => match level {
+            Level::Neon | Level::Dotprod => Some((2, 32)),
+            _ => Some((1, 32)),
+        },
         ("ternary", _) | (_, "i4") => Some((TILE_ROWS as u32, level.tokens() as u32)),
         // The blocks of `ops/int8.rs` and `float/dense.rs`.
+        ("matmul", "i8") if level.tokens() == 8 => Some((4, 4)),
         ("matmul", "i8") => Some((4, 2)),
         ("matmul", _) => Some((1, level.tokens() as u32)),
         _ => None,

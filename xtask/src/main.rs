@@ -9,6 +9,7 @@ mod mca;
 mod mutants;
 mod names;
 mod needs;
+mod page;
 mod peers;
 mod record;
 mod roofline;

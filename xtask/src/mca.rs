@@ -1,7 +1,7 @@
 //! `cargo xtask mca`: what LLVM's models of ARM CPUs say of every integer microkernel.
 //!
 //! trit-simd is compiled to assembly with `--cfg trit_mca`, which keeps each microkernel as a
-//! function of its own (`arch/aarch64/mca.rs`). Its name says the level, the operation and the
+//! function of its own (`arch/aarch64/mca.rs`). Its symbol says the level, the method and the
 //! tile. Of its loops that hold no other loop, the one with the most products is the inner loop, and
 //! `llvm-mca` runs that on the models of the CPUs that the level is for.
 //!
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use trit_simd::Level;
 use xshell::{Shell, cmd};
 
-use crate::{needs, workspace_root};
+use crate::{needs, page, workspace_root};
 
 /// What to model.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,12 @@ pub(crate) struct Arguments {
     /// Print each inner loop too
     #[arg(long)]
     show: bool,
+    /// Write the table of docs/kernels.md instead
+    #[arg(long, conflicts_with_all = ["words", "show"])]
+    write: bool,
 }
+
+const PAGE: &str = "docs/kernels.md";
 
 const TARGET: &str = "aarch64-unknown-linux-musl";
 
@@ -55,6 +60,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let assembly = assembly(&shell)?;
     let kernels = kernels(&assembly)?;
     ensure!(!kernels.is_empty(), "no microkernel in the assembly");
+    if arguments.write {
+        let table = table(&shell, &mca, &kernels)?;
+        if page::replace(PAGE, "cargo xtask mca", &table)? {
+            println!("wrote {PAGE}");
+        }
+        return Ok(());
+    }
 
     println!("{:<22} {:<12} {:>7} {:>9}  bound by", "kernel", "model", "cycles", "MAC/cycle");
     for kernel in &kernels {
@@ -64,9 +76,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             if !arguments.words.iter().all(|word| line.contains(word.as_str())) {
                 continue;
             }
-            let report = model(&shell, &mca, cpu, &kernel.inner.text)
-                .with_context(|| format!("the inner loop of {}", kernel.name()))?;
-            let rate = kernel.inner.products as f64 / report.cycles;
+            let report = kernel.model(&shell, &mca, cpu)?;
+            let rate = kernel.rate(&report);
             println!("{line} {:>7.1} {rate:>9.1}  {}", report.cycles, report.bound);
             matched = true;
         }
@@ -75,6 +86,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Products a cycle of every microkernel on every model that it is for.
+fn table(shell: &Shell, mca: &str, kernels: &[Kernel]) -> Result<String> {
+    let cpus: Vec<_> = CPUS.iter().flat_map(|(_, cpus)| *cpus).collect();
+    let mut table = "| microkernel | tile |".to_owned();
+    for cpu in &cpus {
+        write!(table, " {cpu} |")?;
+    }
+    writeln!(table, "\n|---|---|{}", "---|".repeat(cpus.len()))?;
+    for kernel in kernels {
+        let (rows, tokens) = kernel.tile;
+        write!(table, "| `{}` {} | {rows} × {tokens} |", kernel.method, kernel.level)?;
+        for cpu in &cpus {
+            if kernel.cpus.contains(cpu) {
+                let report = kernel.model(shell, mca, cpu)?;
+                write!(table, " {:.1} |", kernel.rate(&report))?;
+            } else {
+                table += " |";
+            }
+        }
+        table.push('\n');
+    }
+    Ok(table)
 }
 
 /// The newest `llvm-mca` in the path: Debian installs one for each LLVM beside the default.
@@ -118,21 +153,32 @@ fn assembly(shell: &Shell) -> Result<String> {
 }
 
 /// A microkernel and its inner loop.
-struct Kernel<'a> {
+struct Kernel {
     level: Level,
     /// The models to run it on.
     cpus: &'static [&'static str],
-    /// The method of `DotKernels`.
-    method: &'a str,
+    /// The method of `DotKernels` or `CodeKernels`; sums of lines, with their quads.
+    method: String,
     /// Rows and tokens.
     tile: (u32, u32),
     inner: Loop,
 }
 
-impl Kernel<'_> {
+impl Kernel {
     fn name(&self) -> String {
         let (rows, tokens) = self.tile;
         format!("{}__{}_{rows}x{tokens}", self.method, self.level)
+    }
+
+    /// What the model of `cpu` says.
+    fn model(&self, shell: &Shell, mca: &str, cpu: &str) -> Result<Report> {
+        model(shell, mca, cpu, &self.inner.text)
+            .with_context(|| format!("the inner loop of {}", self.name()))
+    }
+
+    /// Products a cycle.
+    fn rate(&self, report: &Report) -> f64 {
+        self.inner.products as f64 / report.cycles
     }
 }
 
@@ -145,19 +191,41 @@ struct Loop {
 }
 
 /// The microkernels, in the order of [`CPUS`] and then by name.
-fn kernels(assembly: &str) -> Result<Vec<Kernel<'_>>> {
+fn kernels(assembly: &str) -> Result<Vec<Kernel>> {
     let functions = functions(assembly);
     let mut kernels = Vec::new();
-    for (symbol, body) in &functions {
-        let Some((level, method, tile)) = parse(symbol) else { continue };
-        let inner = inner_loop(body, &functions)
+    for (level, symbol) in statics(assembly) {
+        let body = functions.get(symbol).with_context(|| format!("`{symbol}` is not there"))?;
+        let (method, tile) = parse(symbol).with_context(|| format!("`{symbol}` has no name"))?;
+        let inner = inner_loop(body, &functions, &|line| products(&method, line))
             .with_context(|| format!("`{symbol}` has no loop with products"))?;
         let place = CPUS.iter().position(|(of, _)| *of == level);
         let place = place.with_context(|| format!("the level {level} has no models"))?;
         kernels.push((place, Kernel { level, cpus: CPUS[place].1, method, tile, inner }));
     }
-    kernels.sort_by_key(|(place, kernel)| (*place, kernel.method, kernel.tile));
+    kernels.sort_by_cached_key(|(place, kernel)| (*place, kernel.method.clone(), kernel.tile));
     Ok(kernels.into_iter().map(|(_, kernel)| kernel).collect())
+}
+
+/// The microkernels that the statics of `arch/aarch64/mca.rs` point to, `DOTPROD` and
+/// `DOTPROD_LINES` to those of `dotprod`: level and symbol. Of functions that are the same, as those
+/// of several levels may be, LLVM keeps one.
+fn statics(assembly: &str) -> Vec<(Level, &str)> {
+    let mut found = Vec::new();
+    let mut current = None;
+    for line in assembly.lines() {
+        if let Some(symbol) = line.strip_suffix(':') {
+            current = symbol.split_once("7aarch643mca").and_then(|(_, name)| {
+                let name = identifier(name)?.0.split('_').next()?.to_lowercase();
+                Level::ALL.into_iter().find(|level| level.name() == name)
+            });
+        } else if let Some(level) = current
+            && let Some(symbol) = line.trim().strip_prefix(".xword")
+        {
+            found.push((level, symbol.trim()));
+        }
+    }
+    found
 }
 
 /// The lines of each function, by symbol.
@@ -176,45 +244,78 @@ fn functions(assembly: &str) -> HashMap<&str, Vec<&str>> {
     functions
 }
 
-/// Level, method and tile of a microkernel, from its symbol:
+/// Method and tile of a microkernel, from its symbol:
 /// `_RINvXNtNtNtCs…_9trit_simd4arch7aarch644neonNtNtB9_3cpu4NeonNtB7_10DotKernels6dot_t4Kj4_EB9_`
-/// is `dot_t4::<4>` in the file of the level `neon`.
-fn parse(symbol: &str) -> Option<(Level, &str, (u32, u32))> {
-    let (path, method) = symbol.split_once("10DotKernels6")?;
-    let file = path.split_once("7aarch64")?.1.trim_start_matches(|c: char| c.is_ascii_digit());
-    // `i8mm` is in the symbol as `4i8mm`.
-    let level = Level::ALL.into_iter().find(|level| file.starts_with(level.name()))?;
-    let (method, generics) = method.split_at_checked("dot_t4".len())?;
-    let numbers: Vec<u32> = generics
-        .split("Kj")
-        .skip(1)
-        .map(|number| u32::from_str_radix(number.split('_').next()?, 16).ok())
-        .collect::<Option<_>>()?;
-    let tile = match numbers[..] {
-        [tokens] => (16, tokens),
-        [rows, tokens] => (rows, tokens),
+/// is `dot_t4::<4>`.
+fn parse(symbol: &str) -> Option<(String, (u32, u32))> {
+    let (method, generics) = identifier(symbol.split_once("Kernels")?.1)?;
+    let (method, tile) = match (method, &constants(symbol, generics)?[..]) {
+        ("dot_t4" | "dot_i4" | "dot_u7", &[tokens]) => (method.to_owned(), (16, tokens)),
+        ("dot_i8", &[rows, tokens]) => (method.to_owned(), (rows, tokens)),
+        // Two rows at a time; the last says whether the sums start there.
+        ("add_lines", &[tokens, quads, _]) => (format!("add_lines_{quads}"), (2, tokens)),
         _ => return None,
     };
-    Some((level, method, tile))
+    Some((method, tile))
+}
+
+/// A name with its length before it, and what follows.
+fn identifier(mangled: &str) -> Option<(&str, &str)> {
+    let digits = mangled.find(|c: char| !c.is_ascii_digit())?;
+    let (length, rest) = mangled.split_at(digits);
+    rest.split_at_checked(length.parse().ok()?)
+}
+
+/// The constants among generic arguments: `Kj4_` is 4, and `KB3_` the one that stands 5 bytes into
+/// the symbol (RFC 2603).
+fn constants(symbol: &str, mut generics: &str) -> Option<Vec<u32>> {
+    let mut numbers = Vec::new();
+    while let Some(constant) = generics.strip_prefix('K') {
+        let (value, rest) = constant.split_once('_')?;
+        generics = rest;
+        let value = match value.strip_prefix('B') {
+            Some(place) => {
+                let place = place.chars().try_fold(0, |place, digit| {
+                    let digit = match digit {
+                        '0'..='9' => digit as usize - '0' as usize,
+                        'a'..='z' => digit as usize - 'a' as usize + 10,
+                        'A'..='Z' => digit as usize - 'A' as usize + 36,
+                        _ => return None,
+                    };
+                    Some(place * 62 + digit)
+                })?;
+                // The number after `B` is one less, and `_R` does not count.
+                symbol.get(place + 1 + "_R".len()..)?.split_once('_')?.0
+            }
+            None => value,
+        };
+        // After a letter for the type.
+        numbers.push(u32::from_str_radix(value.get(1..)?, 16).ok()?);
+    }
+    Some(numbers)
 }
 
 /// The inner loop of a function, or of one that it calls where it has none of its own.
-fn inner_loop(body: &[&str], functions: &HashMap<&str, Vec<&str>>) -> Option<Loop> {
-    let most = |body: &[&str]| loops(body).into_iter().max_by_key(|found| found.products);
-    most(body).filter(|found| found.products > 0).or_else(|| {
+fn inner_loop(
+    body: &[&str],
+    functions: &HashMap<&str, Vec<&str>>,
+    products: &dyn Fn(&str) -> usize,
+) -> Option<Loop> {
+    let most = |body: &[&str]| {
+        let found = loops(body, products).into_iter().max_by_key(|found| found.products);
+        found.filter(|found| found.products > 0)
+    };
+    most(body).or_else(|| {
         let calls = body.iter().filter_map(|line| {
             let (operation, symbol) = line.split_once(char::is_whitespace)?;
             ["b", "bl"].contains(&operation).then(|| functions.get(symbol.trim()))?
         });
-        calls
-            .filter_map(|body| most(body))
-            .max_by_key(|found| found.products)
-            .filter(|found| found.products > 0)
+        calls.filter_map(|body| most(body)).max_by_key(|found| found.products)
     })
 }
 
 /// The loops that hold no other: from a label to the branch back to it.
-fn loops(body: &[&str]) -> Vec<Loop> {
+fn loops(body: &[&str], products: &dyn Fn(&str) -> usize) -> Vec<Loop> {
     let mut labels = HashMap::new();
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (at, line) in body.iter().enumerate() {
@@ -249,11 +350,13 @@ fn loops(body: &[&str]) -> Vec<Loop> {
         .collect()
 }
 
-/// Products of weight and activation that an instruction makes.
-fn products(line: &str) -> usize {
+/// Products of weight and activation that an instruction makes in a method.
+fn products(method: &str, line: &str) -> usize {
     let Some((operation, operands)) = line.split_once(char::is_whitespace) else { return 0 };
     let result = operands.trim_start().split(',').next().unwrap_or("");
     match (operation, result.rsplit('.').next()) {
+        // Sums of four inputs for each of 8 tokens.
+        ("add", Some("8h")) if method.starts_with("add_lines") => 8 * 4,
         ("sdot" | "udot", Some("4s")) => 16,
         ("sdot" | "udot", Some("s")) => SVE_BITS / 8,
         ("smmla", Some("4s")) => 32,
@@ -372,9 +475,21 @@ mod tests {
     fn symbols_are_taken_apart() {
         let prefix = "_RINvXNtNtNtCs8Pl5HqkfsZu_9trit_simd4arch7aarch64";
         let i8mm = format!("{prefix}4i8mmNtNtB9_3cpu4I8mmNtB7_10DotKernels6dot_t4Kj8_EB9_");
-        assert_eq!(parse(&i8mm), Some((Level::I8mm, "dot_t4", (16, 8))));
+        assert_eq!(parse(&i8mm), Some(("dot_t4".to_owned(), (16, 8))));
         let neon = format!("{prefix}4neonNtNtB9_3cpu4NeonNtB7_10DotKernels6dot_i8Kj4_Kj2_EB9_");
-        assert_eq!(parse(&neon), Some((Level::Neon, "dot_i8", (4, 2))));
+        assert_eq!(parse(&neon), Some(("dot_i8".to_owned(), (4, 2))));
+        // The second 4 is written as the place of the first.
+        let place = neon.find("j4_").unwrap() - "_R".len() - 1;
+        let digits = ['0'..='9', 'a'..='z', 'A'..='Z'].into_iter().flatten().collect::<Vec<_>>();
+        let again = format!("B{}{}_", digits[place / 62], digits[place % 62]);
+        let square = neon.replace("Kj2_", &format!("K{again}"));
+        assert_eq!(parse(&square), Some(("dot_i8".to_owned(), (4, 4))));
+        let codes = "5codesNtNtB9_3cpu7DotprodNtNtB9_4arch5codes11CodeKernels6dot_u7Kj4_EB9_";
+        let parsed = parse(&format!("{prefix}{codes}"));
+        assert_eq!(parsed, Some(("dot_u7".to_owned(), (16, 4))));
+        let lines = "4neonNtNtB9_3cpu4NeonNtB7_10DotKernels9add_linesKj20_Kj10_Kb0_EB9_";
+        let parsed = parse(&format!("{prefix}{lines}"));
+        assert_eq!(parsed, Some(("add_lines_16".to_owned(), (2, 32))));
         assert_eq!(parse("_RNvNtCs8Pl5HqkfsZu_9trit_simd3ops4dot_t4"), None);
     }
 
@@ -396,11 +511,24 @@ mod tests {
             "b.first 2b",
             "cbz x3, .LBB0_9",
         ];
-        let found = loops(&body);
+        let found = loops(&body, &|line| products("dot_t4", line));
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].products, 16 + 8);
         assert_eq!(found[0].text.lines().count(), 4);
         assert_eq!(found[1].products, SVE_BITS / 8);
+    }
+
+    #[test]
+    fn statics_say_what_there_is() {
+        let assembly = "_RNvNtNtNtCs8_9trit_simd4arch7aarch643mca13DOTPROD_LINES:\n\t.xword\t_Ra\n\
+            \t.size\t_RN, 8\nother:\n\t.xword\t_Rb\n";
+        assert_eq!(statics(assembly), [(Level::Dotprod, "_Ra")]);
+    }
+
+    #[test]
+    fn sums_of_lines_count_additions() {
+        let add = "add v0.8h, v0.8h, v16.8h";
+        assert_eq!([products("add_lines_16", add), products("dot_t4", add)], [32, 0]);
     }
 
     #[test]

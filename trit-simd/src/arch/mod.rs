@@ -7,6 +7,7 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod codes;
+mod lines;
 mod scalar;
 mod token;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -15,6 +16,7 @@ mod wasm32;
 mod x86_64;
 
 pub(crate) use codes::CodeDot;
+pub(crate) use lines::{ENTRIES, Tables};
 pub(crate) use scalar::Scalar;
 pub(crate) use token::{Token, token};
 #[cfg(target_arch = "x86_64")]
@@ -67,6 +69,20 @@ pub(crate) trait Isa: Token {
 
     /// `Σ w·q` of R rows and M tokens of int8, all of one length, a multiple of 16 up to 2¹⁶.
     fn dot_i8<const R: usize, const M: usize>(self, w: [&[i8]; R], q: [&[i8]; M]) -> [[i32; R]; M];
+
+    /// Adds to the sums of each row of B tokens a line of each of Q quads, those of the row's
+    /// entries, or starts them with that: `sums[r][t] += Σ_quad tables[entries[r][quad]][quad][t]`.
+    ///
+    /// Entries count modulo 128, and sums may wrap.
+    #[inline(always)]
+    fn add_lines<const B: usize, const Q: usize, const FIRST: bool>(
+        self,
+        tables: &Tables<B, Q>,
+        entries: &[[u8; Q]],
+        sums: &mut [[i16; B]],
+    ) {
+        lines::add::<B, Q, FIRST>(tables, entries, sums);
+    }
 
     /// Rewrites 80 inputs of 16 rows from T5 to T4: [`layout::t5_block_to_t4`], or better.
     #[inline(always)]
@@ -159,6 +175,17 @@ pub(crate) trait DotKernels: Token {
         q: [*const i8; M],
     ) -> [[i32; R]; M];
 
+    /// As [`Isa::add_lines`].
+    #[inline(always)]
+    fn add_lines<const B: usize, const Q: usize, const FIRST: bool>(
+        self,
+        tables: &Tables<B, Q>,
+        entries: &[[u8; Q]],
+        sums: &mut [[i16; B]],
+    ) {
+        lines::add::<B, Q, FIRST>(tables, entries, sums);
+    }
+
     /// As [`Isa::t5_block_to_t4`].
     #[inline(always)]
     fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
@@ -222,6 +249,16 @@ impl<K: DotKernels> Isa for K {
         // SAFETY: the token proves the instructions; every slice holds at least k values, a
         // multiple of 16.
         unsafe { DotKernels::dot_i8(self, k, pointers(w), pointers(q)) }
+    }
+
+    #[inline(always)]
+    fn add_lines<const B: usize, const Q: usize, const FIRST: bool>(
+        self,
+        tables: &Tables<B, Q>,
+        entries: &[[u8; Q]],
+        sums: &mut [[i16; B]],
+    ) {
+        DotKernels::add_lines::<B, Q, FIRST>(self, tables, entries, sums);
     }
 
     #[inline(always)]

@@ -12,7 +12,7 @@ use super::{Lanes, load};
 use crate::arch::{CodeDot, Token};
 
 /// Queries that share each tile.
-const QUERIES: usize = 8;
+pub(crate) const QUERIES: usize = 8;
 
 /// Adding 1.5·2²³ to |x| < 2²² rounds it half to even and leaves the integer in the low bits.
 const ROUND: f32 = 12_582_912.0;

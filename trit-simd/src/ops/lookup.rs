@@ -19,7 +19,7 @@
 //!
 //! Sums are of signed weights, so that nothing comes off for codes. Two rare inputs do not fit and
 //! go to the other design: code 3, which no table has, and 256 activations of −128 in a row, whose
-//! sum may be 2¹⁵.
+//! sum may be 2¹⁵. So do groups shorter than a chunk, 32 inputs where a chunk has 64.
 
 use core::ops::Range;
 
@@ -30,14 +30,13 @@ use trit_core::{GroupSize, Layout, QuantizedActs, TILE_ROWS, TernaryMatrix};
 use super::Input;
 use super::packed::{RowScales, shift};
 use super::ternary;
-use crate::arch::Isa;
+use crate::arch::{ENTRIES, Isa, Tables};
 
 /// Trits of a byte, and activations of a quad.
 const TRITS: usize = Layout::T4.planes();
 const TILE_K: usize = Layout::T4.tile_k();
 
-/// Entries of a table: 81, and room for every index that [`entry`] makes of any byte.
-const ENTRIES: usize = 128;
+// A table has 81 entries, and room for every index that [`entry`] makes of any byte.
 const _: () = assert!(entry(0xAA) == 80 && (entry(0xFF) as usize) < ENTRIES);
 
 /// Inputs summed as i16, at most. Each adds ±128 at most, so that |Σ| ≤ 2¹⁵, and 2¹⁵ itself, which
@@ -56,11 +55,9 @@ const TILES: usize = 64;
 #[repr(C, align(64))]
 struct Aligned<T>(T);
 
-/// Tables of a chunk of Q quads: for each entry and quad, the sums of B tokens.
-type Tables<const B: usize, const Q: usize> = [[[i16; B]; Q]; ENTRIES];
-
-/// 264 KiB for 32 tokens and 8 quads.
+/// 264 KiB for 32 tokens and 8 quads, 336 KiB for 16.
 struct Scratch<const B: usize, const Q: usize> {
+    /// Of a chunk of Q quads: for each entry and quad, the sums of B tokens.
     tables: Aligned<Tables<B, Q>>,
     /// The entries of a chunk, by row.
     entries: [[[u8; Q]; TILE_ROWS]; TILES],
@@ -72,7 +69,7 @@ struct Scratch<const B: usize, const Q: usize> {
 
 /// `y[m, n] = Σ_g (sx·sw) · Σ w·q + bias[n]`, as `trit_core::reference::ternary`, for T4.
 ///
-/// `B` tokens are a block, `Q` quads a chunk: those of one tile or two. What is left after whole
+/// `B` tokens are a block, `Q` quads a chunk: those of two tiles or four. What is left after whole
 /// blocks is one more block if it has `LEAST` tokens, and else goes to [`ternary::t4`], as does all
 /// that does not fit.
 #[inline(always)]
@@ -82,7 +79,7 @@ pub(crate) fn t4<I: Isa, const B: usize, const Q: usize, const LEAST: usize>(
     input: &Input<'_>,
     y: &mut [f32],
 ) {
-    const { assert!(Q * TRITS == BLOCK || Q * TRITS == TILE_K) };
+    const { assert!(Q * TRITS == BLOCK || Q * TRITS == 2 * BLOCK) };
     const { assert!(LEAST <= B) };
     let tokens = input.x.tokens();
     let left = tokens % B;
@@ -90,8 +87,8 @@ pub(crate) fn t4<I: Isa, const B: usize, const Q: usize, const LEAST: usize>(
     isa.vectorize(
         #[inline(always)]
         || {
-            if done > 0 && fits(w, input) {
-                product::<B, Q>(w, input, done, y);
+            if done > 0 && fits(w, input, Q * TRITS) {
+                product::<I, B, Q>(isa, w, input, done, y);
             } else {
                 done = 0;
             }
@@ -116,10 +113,10 @@ fn codes<'a>(w: &TernaryMatrix<'a>, tiles: Range<usize>) -> &'a [u8] {
     &w.codes()[tiles.start * bytes..tiles.end * bytes]
 }
 
-/// Whether all sums are exact: k within its bound, no code 3, and no segment of a token that is −128
-/// throughout.
+/// Whether scales span a chunk of inputs, and all sums are exact: k within its bound, no code 3, and
+/// no segment of a token that is −128 throughout.
 #[inline(always)]
-fn fits(w: &TernaryMatrix<'_>, input: &Input<'_>) -> bool {
+fn fits(w: &TernaryMatrix<'_>, input: &Input<'_>, chunk: usize) -> bool {
     let mut threes = [0; TILE_BYTES];
     for tile in codes(w, row_tiles(input)).as_chunks::<TILE_BYTES>().0 {
         for (threes, &byte) in threes.iter_mut().zip(tile) {
@@ -130,12 +127,16 @@ fn fits(w: &TernaryMatrix<'_>, input: &Input<'_>) -> bool {
         let segments = input.x.block_sums(token).chunks_exact(SEGMENT / BLOCK);
         segments.map(|blocks| blocks.iter().sum::<i32>()).any(|sum| sum == SEGMENT as i32 * -128)
     };
-    w.k() <= MAX_K && threes == [0; TILE_BYTES] && !(0..input.x.tokens()).any(lowest)
+    group(w, &input.x).is_none_or(|group| group >= chunk)
+        && w.k() <= MAX_K
+        && threes == [0; TILE_BYTES]
+        && !(0..input.x.tokens()).any(lowest)
 }
 
 /// The first `tokens` tokens.
 #[inline(always)]
-fn product<const B: usize, const Q: usize>(
+fn product<I: Isa, const B: usize, const Q: usize>(
+    isa: I,
     w: &TernaryMatrix<'_>,
     input: &Input<'_>,
     tokens: usize,
@@ -155,7 +156,7 @@ fn product<const B: usize, const Q: usize>(
         let block = first..tokens.min(first + B);
         for start in tiles.clone().step_by(part) {
             let tiles = start..tiles.end.min(start + part);
-            fill(w, &scales, input, tiles.clone(), block.clone(), &mut scratch);
+            fill(isa, w, &scales, input, tiles.clone(), block.clone(), &mut scratch);
             write(w, &scales, input, tiles, block.clone(), &scratch, y);
         }
     }
@@ -170,7 +171,8 @@ fn group(w: &TernaryMatrix<'_>, x: &QuantizedActs<'_>) -> Option<usize> {
 
 /// The totals of the row tiles `tiles` and the tokens `block`.
 #[inline(always)]
-fn fill<const B: usize, const Q: usize>(
+fn fill<I: Isa, const B: usize, const Q: usize>(
+    isa: I,
     w: &TernaryMatrix<'_>,
     scales: &RowScales<'_>,
     input: &Input<'_>,
@@ -195,12 +197,11 @@ fn fill<const B: usize, const Q: usize>(
             for (entries, codes) in entries.iter_mut().zip(codes.chunks_exact(row_tile)) {
                 *entries = find(&codes[part.clone()]);
             }
-            for (entries, sums) in entries.iter().zip(&mut *sums) {
-                if at == start {
-                    add::<B, Q, true>(&tables.0, entries, sums);
-                } else {
-                    add::<B, Q, false>(&tables.0, entries, sums);
-                }
+            let (entries, sums) = (entries.as_flattened(), sums.as_flattened_mut());
+            if at == start {
+                isa.add_lines::<B, Q, true>(&tables.0, entries, sums);
+            } else {
+                isa.add_lines::<B, Q, false>(&tables.0, entries, sums);
             }
         }
         let mut sx = [1.0; B];
@@ -233,28 +234,31 @@ fn fill<const B: usize, const Q: usize>(
     }
 }
 
-/// Activations of a chunk and a block, tokens side by side.
-type Acts<const B: usize> = [[i16; B]; BLOCK];
+/// Activations of a chunk of quads and a block, tokens side by side.
+type Acts<const B: usize, const Q: usize> = [[[i16; B]; TRITS]; Q];
 
-/// The activations of a chunk of Q quads from input `at` on; tokens that are not there are 0.
+/// The activations of a chunk of Q quads from input `at` on; tokens and inputs that are not there
+/// are 0.
 #[inline(always)]
 fn transpose<const B: usize, const Q: usize>(
     x: &QuantizedActs<'_>,
     block: Range<usize>,
     at: usize,
-) -> Acts<B> {
-    let mut words = [[0; B]; BLOCK / PLANE];
+) -> Acts<B, Q> {
+    let mut words = [[0; B]; Q];
     for (t, token) in block.enumerate() {
-        let fours = x.token(token)[at..at + Q * TRITS].as_chunks::<PLANE>().0;
+        let fours = x.token(token)[at..].as_chunks::<PLANE>().0;
         for (words, four) in words.iter_mut().zip(fours) {
             words[t] = u32::from_le_bytes(four.map(|q| q as u8));
         }
     }
-    let mut acts = [[0; B]; BLOCK];
+    let mut acts = [[[0; B]; TRITS]; Q];
     for input in 0..Q * TRITS {
         let up = 24 - input % PLANE * 8;
+        let quad = input / TILE_K * PLANE + input % PLANE;
+        let q = &mut acts[quad][input % TILE_K / PLANE];
         for t in 0..B {
-            acts[input][t] = ((words[input / PLANE][t] << up) as i32 >> 24) as i16;
+            q[t] = ((words[input / PLANE][t] << up) as i32 >> 24) as i16;
         }
     }
     acts
@@ -262,10 +266,9 @@ fn transpose<const B: usize, const Q: usize>(
 
 /// Fills the tables of Q quads.
 #[inline(always)]
-fn tabulate<const B: usize, const Q: usize>(acts: &Acts<B>, tables: &mut Tables<B, Q>) {
+fn tabulate<const B: usize, const Q: usize>(acts: &Acts<B, Q>, tables: &mut Tables<B, Q>) {
     for quad in 0..Q {
-        let q = |p: usize| &acts[quad / PLANE * TILE_K + p * PLANE + quad % PLANE];
-        let [q0, q1, q2, q3] = [q(0), q(1), q(2), q(3)];
+        let [q0, q1, q2, q3] = &acts[quad];
         for low in 0..9 {
             let mut nine = [0; B];
             for t in 0..B {
@@ -288,7 +291,7 @@ const fn entry(byte: u8) -> u8 {
     (nines & 0x0F) + (nines >> 4) + ((nines & 0xF0) >> 1)
 }
 
-/// The entries of each row's bytes in one tile or two.
+/// The entries of each row's bytes in some tiles.
 #[inline(always)]
 fn find<const Q: usize>(tiles: &[u8]) -> [[u8; Q]; TILE_ROWS] {
     let mut entries = [[0; Q]; TILE_ROWS];
@@ -302,30 +305,6 @@ fn find<const Q: usize>(tiles: &[u8]) -> [[u8; Q]; TILE_ROWS] {
         }
     }
     entries
-}
-
-/// Adds a chunk to the sums of 16 rows, or starts them with it.
-#[inline(always)]
-fn add<const B: usize, const Q: usize, const FIRST: bool>(
-    tables: &Tables<B, Q>,
-    entries: &[[u8; Q]; TILE_ROWS],
-    sums: &mut [[i16; B]; TILE_ROWS],
-) {
-    for (entries, sums) in entries.iter().zip(sums) {
-        // Loaded at once and shifted, which spares the load ports.
-        let mut word = [0; 8];
-        word[..Q].copy_from_slice(entries);
-        let word = u64::from_le_bytes(word);
-        let mut sum = if FIRST { [0; B] } else { *sums };
-        for quad in 0..Q {
-            let entry = (word >> (8 * quad)) as usize % ENTRIES;
-            for t in 0..B {
-                // It may wrap on the way; the segment's sum does not.
-                sum[t] = sum[t].wrapping_add(tables[entry][quad][t]);
-            }
-        }
-        *sums = sum;
-    }
 }
 
 /// Adds a segment to the totals of 16 rows, or starts them with it, times the scale of each row and

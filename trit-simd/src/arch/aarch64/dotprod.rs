@@ -54,7 +54,8 @@ use trit_core::{GroupSize, MAX_INT8_K, MAX_TERNARY_K, TILE_ROWS, int4};
 
 use super::asm::dot::{sdot, sdot_lane};
 use super::asm::dotprod;
-use crate::arch::DotKernels;
+use super::lines;
+use crate::arch::{DotKernels, Tables};
 use crate::cpu::Dotprod;
 
 // One plane of four is ×16, |c·q| ≤ 48·128, and the largest k has 2¹⁶ tiles with 4 such products
@@ -106,6 +107,16 @@ impl DotKernels for Dotprod {
     ) -> [[i32; R]; M] {
         // SAFETY: as promised to this function.
         unsafe { eight_bits(k, w, q) }
+    }
+
+    #[inline(always)]
+    fn add_lines<const B: usize, const Q: usize, const FIRST: bool>(
+        self,
+        tables: &Tables<B, Q>,
+        entries: &[[u8; Q]],
+        sums: &mut [[i16; B]],
+    ) {
+        lines::add::<B, Q, FIRST>(tables, entries, sums);
     }
 }
 

@@ -4,6 +4,7 @@ mod asm;
 mod codes;
 mod dotprod;
 mod i8mm;
+mod lines;
 #[cfg(trit_mca)]
 mod mca;
 mod neon;

@@ -37,7 +37,8 @@ use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
 
 use super::asm::neon;
-use crate::arch::DotKernels;
+use super::lines;
+use crate::arch::{DotKernels, Tables};
 use crate::cpu::Neon;
 
 /// Tiles between widenings: an i16 lane takes one product of at most 3·128 = 384 a plane, 1536 a
@@ -117,6 +118,16 @@ impl DotKernels for Neon {
             }
         }
         sums.map(|sums| sums.map(|sum| vaddvq_s32(sum)))
+    }
+
+    #[inline(always)]
+    fn add_lines<const B: usize, const Q: usize, const FIRST: bool>(
+        self,
+        tables: &Tables<B, Q>,
+        entries: &[[u8; Q]],
+        sums: &mut [[i16; B]],
+    ) {
+        lines::add::<B, Q, FIRST>(tables, entries, sums);
     }
 }
 
