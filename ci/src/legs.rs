@@ -2,10 +2,10 @@
 
 use crate::{Leg, Place, Work};
 
-/// Integration tests that start the program as a process, or read every kind of audio file. They
-/// run on the host only: an emulator cannot start another one of its kind, and what they test is
+/// Integration tests that start the program as a process, read every kind of audio file, or compare
+/// texts. They run on the host only: an emulator cannot start another one of its kind, and what they test is
 /// the same on every CPU.
-pub const PROCESSES: &[&str] = &["audio", "broken_input", "cli"];
+pub const PROCESSES: &[&str] = &["audio", "broken_input", "cli", "normalizer"];
 
 /// Everything that computes.
 const COMPUTING: &[&str] = &[

@@ -90,3 +90,8 @@ pub use words::Word;
 
 /// Samples per second of the audio that models take.
 pub const SAMPLE_RATE: usize = 16_000;
+
+/// The example of the page for those who come from whisper-rs.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../../docs/migration.md")]
+struct Migration;
