@@ -114,10 +114,12 @@ impl Cutter<'_> {
         };
         match cut(config, tokens) {
             Cut::Whole { end } => {
-                // openai-whisper starts such a segment at 0 whatever its first timestamp says.
+                // openai-whisper starts such a segment at 0 whatever its first timestamp says; here
+                // that counts, unless it is the only one, which it takes for the end.
+                let end = end.map_or(length, time);
                 let start = tokens.first().filter(|&&id| is_timestamp(config, id));
                 let start = start.map_or(0, |&id| time(id));
-                emit(start, end.map_or(length, time), 0, tokens.len());
+                emit(if start < end { start } else { 0 }, end, 0, tokens.len());
                 length
             }
             Cut::Pairs { complete, single_ending } => {

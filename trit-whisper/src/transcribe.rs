@@ -160,7 +160,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             tell(Event::Language { token, probability: 1.0 });
         }
         self.context.clear();
-        self.context.push(self.options.initial_prompt);
+        if !self.options.carry_initial_prompt {
+            self.context.push(self.options.initial_prompt);
+        }
         let mut repeats = Repeats::default();
         let options = self.options;
         let cutter = Cutter { config: &config, options: &options };

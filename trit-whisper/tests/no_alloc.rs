@@ -31,10 +31,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-#[test]
-fn a_transcription_allocates_nothing() {
-    let mut arena =
-        vec![0; MemoryPlan::new(Model::parse(embedded::model()).unwrap().config()).total()];
+/// Transcribes three windows and counts.
+fn transcribe(options: Options<'_>) {
+    let plan = MemoryPlan::with_options(
+        Model::parse(embedded::model()).unwrap().config(),
+        1,
+        &options,
+    );
+    let mut arena = vec![0; plan.total()];
     let samples: Vec<f32> = (0..200_000).map(|n| (n as f32 * 0.05).sin() * 0.1).collect();
 
     let before = ALLOCATIONS.get();
@@ -42,16 +46,47 @@ fn a_transcription_allocates_nothing() {
     let model = Model::parse(embedded::model()).unwrap();
     let kernels = Kernels::new(&Cpu::detect());
     let mut transcriber =
-        Transcriber::new(&model, kernels, &Sequential, &mut arena, Options::default()).unwrap();
-    let mut events = 0;
+        Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+    let (mut text, mut tokens, mut temperature) = (0, 0, 0.0f32);
     transcriber
-        .transcribe(&samples, &mut |event| {
-            if let Event::Segment(segment) = event {
-                events += segment.text().map(<[u8]>::len).sum::<usize>();
+        .transcribe(&samples, &mut |event| match event {
+            Event::Segment(segment) => text += segment.text().map(<[u8]>::len).sum::<usize>(),
+            Event::Window(window) => {
+                tokens += window.tokens.len();
+                temperature = temperature.max(window.temperature);
             }
+            _ => {}
         })
         .unwrap();
     assert_eq!(ALLOCATIONS.get() - before, 0);
     // The samples span three windows, so the whole path has run.
-    assert!(events < samples.len());
+    assert!(text < samples.len() && tokens > 0);
+    assert_eq!(temperature, options.temperatures[options.temperatures.len() - 1]);
+}
+
+#[test]
+fn a_transcription_allocates_nothing() {
+    // What is no speech is decoded too.
+    let options =
+        Options { temperatures: &[0.0], no_speech_threshold: Some(1.0), ..Options::default() };
+    transcribe(options);
+}
+
+#[test]
+fn beams_samples_and_fallback_allocate_nothing() {
+    transcribe(Options {
+        temperatures: &[0.0, 0.4, 1.0],
+        beam_size: 4,
+        best_of: 3,
+        patience: 1.5,
+        repetition_penalty: 1.1,
+        no_repeat_ngram: 3,
+        initial_prompt: &[1, 2, 3],
+        hotwords: &[4],
+        max_segment_chars: Some(10),
+        no_speech_threshold: Some(1.0),
+        // No attempt is good enough.
+        logprob_threshold: f32::INFINITY,
+        ..Options::default()
+    });
 }
