@@ -150,7 +150,10 @@ impl Options<'_> {
     pub const MOST_SEQUENCES: usize = MOST_ROWS;
 
     /// Whether a model of this configuration can follow them.
-    pub(crate) fn check(&self, config: &Config) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The first option that has a value it cannot have, or that the model cannot follow.
+    pub fn check(&self, config: &Config) -> Result<(), Error> {
         let check = |option, valid: bool, expected| {
             if valid { Ok(()) } else { Err(Error::Option { option, expected }) }
         };

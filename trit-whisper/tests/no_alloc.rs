@@ -33,11 +33,8 @@ static ALLOCATOR: Counting = Counting;
 
 /// Transcribes three windows and counts.
 fn transcribe(options: Options<'_>) {
-    let plan = MemoryPlan::with_options(
-        Model::parse(embedded::model()).unwrap().config(),
-        1,
-        &options,
-    );
+    let plan =
+        MemoryPlan::with_options(Model::parse(embedded::model()).unwrap().config(), 1, &options);
     let mut arena = vec![0; plan.total()];
     let samples: Vec<f32> = (0..200_000).map(|n| (n as f32 * 0.05).sin() * 0.1).collect();
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod convert;
+mod decoding;
 mod info;
 mod inputs;
 mod machine;
@@ -49,7 +50,7 @@ With several files, the others are still done and the code is the highest of all
 #[derive(Subcommand)]
 enum Command {
     /// Turn speech into text
-    Transcribe(transcribe::Arguments),
+    Transcribe(Box<transcribe::Arguments>),
     /// Turn a checkpoint of another program into a `.trit` file
     Convert(convert::Arguments),
     /// Show a model: configuration, tensors, memory, kernels

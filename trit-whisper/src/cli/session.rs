@@ -5,13 +5,20 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use trit_simd::parallel::Join;
-use trit_whisper::audio::Reader;
+use trit_whisper::audio::{AudioError, Reader};
 use trit_whisper::output::{Line, Transcript};
 use trit_whisper::threads::Threads;
-use trit_whisper::{Event, MemoryPlan, Model, Options, SAMPLE_RATE, Segment, Summary, Transcriber};
+use trit_whisper::{
+    Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Samples, Segment, Summary, Transcriber,
+};
 
 use super::tuning::Tuned;
 use super::{Failure, ModelBytes, machine};
+
+/// The audio at `path`, `-` for standard input.
+fn open(path: &Path) -> Result<Reader, AudioError> {
+    if path == Path::new("-") { Reader::from_stream(io::stdin()) } else { Reader::open(path) }
+}
 
 /// The token of a language, if the model, which messages call `name`, knows it.
 pub(crate) fn language(
@@ -74,12 +81,7 @@ impl Session<'_> {
     ) -> Result<Done, Failure> {
         let failure = |error| Failure::Audio(format!("{shown}: {error}"));
         let started = Instant::now();
-        let reader = if path == Path::new("-") {
-            Reader::from_stream(io::stdin())
-        } else {
-            Reader::open(path)
-        };
-        let mut reader = reader.map_err(failure)?;
+        let mut reader = open(path).map_err(failure)?;
         let (bytes, model) = (self.bytes, self.model);
         let mut transcript =
             Transcript { file: path.display().to_string(), ..Transcript::default() };
@@ -121,11 +123,50 @@ impl Session<'_> {
         let summary = match (result, reader.take_error()) {
             (Ok(summary), _) => summary,
             (Err(_), Some(error)) => return Err(failure(error)),
-            (Err(error), None) => return Err(Failure::Model(format!("{}: {error}", bytes.name()))),
+            (Err(error), None) => return Err(self.failure(shown, error)),
         };
         transcript.duration = reader.len() as f64 / SAMPLE_RATE as f64;
         let warning = reader.warning().map(str::to_owned);
         Ok(Done { transcript, summary, warning, spent: started.elapsed(), encoding, decoding })
+    }
+
+    /// How probable each language is in the first window from the offset on, likeliest first.
+    pub(crate) fn languages(
+        &self,
+        path: &Path,
+        shown: &str,
+    ) -> Result<Vec<(String, f32)>, Failure> {
+        let failure = |error| Failure::Audio(format!("{shown}: {error}"));
+        let mut reader = open(path).map_err(failure)?;
+        let model = self.model;
+        let most = model.config().window();
+        let plan = MemoryPlan::with_options(model.config(), self.threads.threads(), &self.options);
+        let mut arena = super::arena(plan.total())?;
+        let samples = reader.window(self.options.offset, most).map(<[f32]>::to_vec);
+        let samples = match (samples, reader.take_error()) {
+            (Some(samples), _) => samples,
+            (None, Some(error)) => return Err(failure(error)),
+            (None, None) => Vec::new(),
+        };
+        let found = self.threads.install(|| {
+            let kernels = self.tuned.kernels;
+            let mut transcriber =
+                Transcriber::new(model, kernels, &self.threads, &mut arena, self.options)?;
+            let languages = transcriber.detect_language(&samples)?;
+            let code = |token| model.language_code(token).unwrap_or_default().to_owned();
+            Ok(languages.iter().map(|(token, p)| (code(token), p)).collect::<Vec<_>>())
+        });
+        let mut found = found.map_err(|error: Error| self.failure(shown, error))?;
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(found)
+    }
+
+    /// The audio's failure, or else the model's.
+    fn failure(&self, shown: &str, error: Error) -> Failure {
+        match error {
+            Error::EmptyAudio | Error::Sample { .. } => Failure::Audio(format!("{shown}: {error}")),
+            error => Failure::Model(format!("{}: {error}", self.bytes.name())),
+        }
     }
 
     /// A line of figures about a file.

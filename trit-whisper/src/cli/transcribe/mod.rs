@@ -14,6 +14,7 @@ use trit_whisper::output::{self, Format, Transcript, render};
 use trit_whisper::threads::Threads;
 use trit_whisper::{Model, Options};
 
+use super::decoding::{Decoding, DecodingOptions};
 use super::inputs::{self, Input, Target};
 use super::progress::Progress;
 use super::session::{News, Session, language};
@@ -72,6 +73,11 @@ pub(crate) struct Arguments {
     /// Tell of each segment when it is done, and how long each part of the work took
     #[arg(long, short, conflicts_with = "quiet")]
     verbose: bool,
+    /// Tell how probable each language is in the beginning of each file, instead of transcribing it
+    #[arg(long, conflicts_with_all = ["output", "output_dir"])]
+    detect_language: bool,
+    #[command(flatten)]
+    decoding: DecodingOptions,
     #[command(flatten)]
     tuning: TuningOptions,
 }
@@ -113,7 +119,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .into_iter();
     let bytes = ModelBytes::open(arguments.model.as_deref())?;
     let model = bytes.model()?;
-    let options = options(arguments, &bytes.name(), &model)?;
+    let decoding = Decoding::new(&arguments.decoding, &model)?;
+    let options = options(arguments, &bytes.name(), &model, decoding.options())?;
     if matches!(bytes, ModelBytes::Embedded) && !arguments.quiet {
         tell(known_words(&model));
     }
@@ -146,24 +153,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The options, if the model can follow them.
-fn options(
+fn options<'o>(
     arguments: &Arguments,
     name: &str,
     model: &Model<'_>,
-) -> Result<Options<'static>, Failure> {
+    decoding: Options<'o>,
+) -> Result<Options<'o>, Failure> {
     let config = model.config();
     let language = language(model, name, arguments.language.as_deref())?;
     if arguments.translate && !config.is_multilingual() {
         return Err(Failure::Usage(format!("--translate: {name} cannot translate")));
     }
-    Ok(Options {
+    if arguments.detect_language && !config.is_multilingual() {
+        return Err(Failure::Usage(format!("--detect-language: {name} knows one language only")));
+    }
+    let options = Options {
         language,
         translate: arguments.translate,
         timestamps: !arguments.no_timestamps,
         precision: arguments.attention.precision(),
         decoder_threads: arguments.decoder_threads,
-        ..Options::default()
-    })
+        ..decoding
+    };
+    options.check(config).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(options)
 }
 
 /// One line that says which words a small model knows, from its token table.
@@ -183,6 +196,13 @@ fn one_file(
     target: &Target,
 ) -> Result<(), Failure> {
     let shown = input.shown();
+    if arguments.detect_language {
+        let mut text = String::new();
+        for (code, probability) in session.languages(&input.path, &shown)? {
+            text += &format!("{shown}\t{code}\t{probability:.6}\n");
+        }
+        return super::print(&text);
+    }
     let mut colors = String::new();
     let done = session.transcribe(&input.path, &shown, &mut |news| match news {
         News::Segment(segment, line) => {
