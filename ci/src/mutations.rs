@@ -281,7 +281,7 @@ pub const MUTATIONS: &[Mutation] = &[
     generic(
         "dense: token of a block",
         "trit-simd/src/float/dense.rs",
-        ["&input.x[(t + m) * input.stride..]", "&input.x[(t + m / 2) * input.stride..]"],
+        ["&input.x[(first + m) * input.stride..]", "&input.x[(first + m / 2) * input.stride..]"],
         ["registry", "float::dense_equals_the_reference"],
     ),
     generic(
@@ -293,7 +293,7 @@ pub const MUTATIONS: &[Mutation] = &[
     generic(
         "attention in 7 bits: a block of weights",
         "trit-simd/src/float/heads.rs",
-        ["weights.chunks(BLOCK)", "weights.chunks(BLOCK / 2)"],
+        ["row.chunks_mut(BLOCK)", "row.chunks_mut(BLOCK / 2)"],
         ["registry", "attention::attention_equals_the_reference"],
     ),
 ];

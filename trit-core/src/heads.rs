@@ -348,11 +348,17 @@ impl<'a> HeadsMut<'a> {
         assert!(numbers.len() <= TILE_ROWS && column.is_multiple_of(TILE_ROWS));
         match side {
             Side::Keys => {
-                let tiles =
-                    self.codes[self.shape.key_at(head, position, column)..].chunks_mut(TILE);
-                for (tile, quad) in tiles.zip(numbers.chunks(QUAD)) {
-                    for (code, &number) in tile.iter_mut().zip(quad) {
-                        *code = encode(number);
+                let codes = &mut self.codes[self.shape.key_at(head, position, column)..];
+                if let Some(numbers) = numbers.as_array::<TILE_ROWS>() {
+                    let codes = &mut codes[..(TILE_ROWS / QUAD - 1) * TILE + QUAD];
+                    for (tile, quad) in numbers.as_chunks::<QUAD>().0.iter().enumerate() {
+                        codes[tile * TILE..][..QUAD].copy_from_slice(&quad.map(encode));
+                    }
+                } else {
+                    for (tile, quad) in codes.chunks_mut(TILE).zip(numbers.chunks(QUAD)) {
+                        for (code, &number) in tile.iter_mut().zip(quad) {
+                            *code = encode(number);
+                        }
                     }
                 }
             }
@@ -364,6 +370,32 @@ impl<'a> HeadsMut<'a> {
                 }
             }
         }
+    }
+
+    /// Stores up to 16 quantised numbers of the values of four positions of one head, each in −63 to
+    /// 63: the columns from `column`, a multiple of 16, on, `lanes` of them, and the positions from
+    /// `position`, a multiple of 4, on.
+    ///
+    /// # Panics
+    /// If something is out of range.
+    #[inline(always)]
+    pub fn set_value_tile(
+        &mut self,
+        head: usize,
+        position: usize,
+        column: usize,
+        lanes: usize,
+        numbers: &[[i8; TILE_ROWS]; QUAD],
+    ) {
+        assert!(position.is_multiple_of(QUAD) && column.is_multiple_of(TILE_ROWS));
+        let mut tile = [[0; QUAD]; TILE_ROWS];
+        for (lane, codes) in tile.iter_mut().enumerate() {
+            for (code, numbers) in codes.iter_mut().zip(numbers) {
+                *code = encode(numbers[lane]);
+            }
+        }
+        let codes = &mut self.codes[self.shape.value_at(head, position, column)..][..TILE];
+        codes[..lanes * QUAD].copy_from_slice(&tile.as_flattened()[..lanes * QUAD]);
     }
 }
 

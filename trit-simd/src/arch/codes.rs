@@ -1,7 +1,7 @@
 //! Products of 7-bit codes, 16 rows in lanes, and int8: attention's scores and weighted sums.
 
 use trit_core::TILE_ROWS;
-use trit_core::heads::{MAX_CODE, TILE};
+use trit_core::heads::{MAX_CODE, OFFSET, TILE};
 use trit_core::layout::PLANE;
 
 use super::{Scalar, Token};
@@ -19,6 +19,31 @@ pub(crate) trait CodeDot: Token {
     ///
     /// Exact for every code 0 to 127 and every int8, for up to 2¹⁶ inputs.
     fn dot_u7<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M];
+
+    /// `Σ (c − 64)·w`, as [`dot_u7`](Self::dot_u7), for weights w of 0 to 127 whose sums are `sums`.
+    #[inline(always)]
+    fn dot_weights<const M: usize>(
+        self,
+        tiles: &[u8],
+        w: [&[i8]; M],
+        sums: [i32; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        centred(self.dot_u7(tiles, w), sums)
+    }
+}
+
+/// `Σ (c − 64)·w` from `Σ c·w` and `Σ w`.
+#[inline(always)]
+fn centred<const M: usize>(
+    mut dots: [[i32; TILE_ROWS]; M],
+    sums: [i32; M],
+) -> [[i32; TILE_ROWS]; M] {
+    for (dots, sum) in dots.iter_mut().zip(sums) {
+        for dot in dots {
+            *dot -= i32::from(OFFSET) * sum;
+        }
+    }
+    dots
 }
 
 /// As [`CodeDot`], over pointers, as an instruction set's file gives it.
@@ -34,19 +59,55 @@ pub(crate) trait CodeKernels: Token {
         count: usize,
         q: [*const i8; M],
     ) -> [[i32; TILE_ROWS]; M];
+
+    /// As [`CodeDot::dot_weights`]: by [`dot_u7`](Self::dot_u7), unless a level does better.
+    ///
+    /// # Safety
+    /// As [`dot_u7`](Self::dot_u7).
+    #[inline(always)]
+    unsafe fn dot_weights<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        w: [*const i8; M],
+        sums: [i32; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        // SAFETY: as the caller's.
+        centred(unsafe { self.dot_u7(tiles, count, w) }, sums)
+    }
 }
 
 impl<K: CodeKernels> CodeDot for K {
     #[inline(always)]
     fn dot_u7<const M: usize>(self, tiles: &[u8], q: [&[i8]; M]) -> [[i32; TILE_ROWS]; M] {
-        let count = tiles.len() / TILE / STEP * STEP;
-        for q in q {
-            assert!(q.len() >= count * PLANE, "4 values a tile");
-        }
+        let count = count(tiles, &q);
         // SAFETY: the token proves the instructions; `tiles` holds `count` tiles, a multiple of 4,
         // and every q 4·count values.
         unsafe { CodeKernels::dot_u7(self, tiles.as_ptr(), count, q.map(<[i8]>::as_ptr)) }
     }
+
+    #[inline(always)]
+    fn dot_weights<const M: usize>(
+        self,
+        tiles: &[u8],
+        w: [&[i8]; M],
+        sums: [i32; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        let count = count(tiles, &w);
+        let w = w.map(<[i8]>::as_ptr);
+        // SAFETY: as for `dot_u7`.
+        unsafe { CodeKernels::dot_weights(self, tiles.as_ptr(), count, w, sums) }
+    }
+}
+
+/// Whole steps of tiles, for which each q has values.
+#[inline(always)]
+fn count<const M: usize>(tiles: &[u8], q: &[&[i8]; M]) -> usize {
+    let count = tiles.len() / TILE / STEP * STEP;
+    for q in q {
+        assert!(q.len() >= count * PLANE, "4 values a tile");
+    }
+    count
 }
 
 impl CodeDot for Scalar {

@@ -1,5 +1,6 @@
 //! Dense f32 and f16 weights × f32 activations.
 
+use core::hint::black_box;
 use core::ops::Range;
 
 use trit_core::f16;
@@ -35,7 +36,8 @@ impl Element for u16 {
     }
 }
 
-/// Inputs of the longest row that is widened once for all tokens: 16 KiB.
+/// Inputs of the longest row that is widened once for all tokens: 16 KiB, for each of the rows side by
+/// side.
 const ROW: usize = 4096;
 
 /// `y[t, n] = dot(x_t, w_n) + bias[n]` for the rows `rows` of w `[_, k]`; token t of x starts at
@@ -52,24 +54,13 @@ pub(crate) fn dense<I: Isa, E: Element>(
     rows: Range<usize>,
     y: &mut [f32],
 ) {
+    let input = Input { x, stride: x_stride, tokens };
     isa.vectorize(
         #[inline(always)]
-        || {
-            let width = rows.len();
-            let mut widened = [0.0; ROW];
-            for (at, row) in rows.enumerate() {
-                let w = &w[row * k..][..k];
-                let input = Input { x, stride: x_stride, tokens };
-                let output = Output { bias: bias.map_or(-0.0, |bias| bias[row]), at, width };
-                if E::NARROW && tokens > 1 && k <= ROW {
-                    for (to, from) in widened.iter_mut().zip(w) {
-                        *to = from.widen();
-                    }
-                    row_body::<I, f32>(&widened[..k], input, output, y);
-                } else {
-                    row_body::<I, E>(w, input, output, y);
-                }
-            }
+        || match I::TOKENS {
+            // As many sums as the 32 registers of such levels hold.
+            8 => all::<E, 4, 4>(w, k, input, bias, rows, y),
+            _ => all::<E, 2, 2>(w, k, input, bias, rows, y),
         },
     );
 }
@@ -82,85 +73,160 @@ struct Input<'a> {
     tokens: usize,
 }
 
-/// Where the outputs of a row go: column `at` of `width`.
+/// Where the outputs of rows go: from column `at` of `width` on.
 #[derive(Clone, Copy)]
-struct Output {
-    bias: f32,
+struct Output<'a> {
+    bias: Option<&'a [f32]>,
     at: usize,
     width: usize,
 }
 
-/// One row's outputs for all tokens, in blocks that share the row and give as many sums as hide the
-/// latency of an addition.
+/// The rows `rows`, R of them at a time, which stay in cache while the tokens pass, M of them at a
+/// time.
 #[inline(always)]
-fn row_body<I: Isa, E: Element>(w: &[E], input: Input<'_>, output: Output, y: &mut [f32]) {
-    let mut t = 0;
-    while t < input.tokens {
-        let left = input.tokens - t;
-        t += if I::TOKENS == 8 && left >= 8 {
-            block::<E, 8>(w, t, input, output, y)
-        } else if left >= 4 {
-            block::<E, 4>(w, t, input, output, y)
-        } else {
-            block::<E, 1>(w, t, input, output, y)
-        };
+fn all<E: Element, const R: usize, const M: usize>(
+    w: &[E],
+    k: usize,
+    input: Input<'_>,
+    bias: Option<&[f32]>,
+    rows: Range<usize>,
+    y: &mut [f32],
+) {
+    let output = |first: usize| Output {
+        bias: bias.map(|bias| &bias[first..]),
+        at: first - rows.start,
+        width: rows.len(),
+    };
+    let whole = rows.start + rows.len() / R * R;
+    if E::NARROW && input.tokens > 1 && k <= ROW {
+        let mut wide = [[0.0; ROW]; R];
+        for first in (rows.start..whole).step_by(R) {
+            let wide = widen::<E, R>(weights(w, k, first), &mut wide);
+            side_by_side::<f32, R, M>(wide, input, output(first), y);
+        }
+        for first in whole..rows.end {
+            let wide = widen::<E, 1>(weights(w, k, first), &mut wide);
+            side_by_side::<f32, 1, M>(wide, input, output(first), y);
+        }
+    } else {
+        for first in (rows.start..whole).step_by(R) {
+            side_by_side::<E, R, M>(weights(w, k, first), input, output(first), y);
+        }
+        for first in whole..rows.end {
+            side_by_side::<E, 1, M>(weights(w, k, first), input, output(first), y);
+        }
     }
 }
 
-/// Tokens `t .. t + M` of one row; returns M.
+/// R rows from row `first` on.
 #[inline(always)]
-fn block<E: Element, const M: usize>(
-    w: &[E],
-    t: usize,
+fn weights<E, const R: usize>(w: &[E], k: usize, first: usize) -> [&[E]; R] {
+    let mut rows = [&[][..]; R];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = &w[(first + r) * k..][..k];
+    }
+    rows
+}
+
+/// The rows as f32, in `wide`.
+#[inline(always)]
+fn widen<'a, E: Element, const R: usize>(
+    rows: [&[E]; R],
+    wide: &'a mut [[f32; ROW]],
+) -> [&'a [f32]; R] {
+    let mut out = [&[][..]; R];
+    for ((out, row), wide) in out.iter_mut().zip(rows).zip(wide) {
+        let wide = &mut wide[..row.len()];
+        for (to, from) in wide.iter_mut().zip(row) {
+            *to = from.widen();
+        }
+        *out = wide;
+    }
+    out
+}
+
+/// R rows' outputs for all tokens.
+#[inline(always)]
+fn side_by_side<E: Element, const R: usize, const M: usize>(
+    w: [&[E]; R],
     input: Input<'_>,
-    output: Output,
+    output: Output<'_>,
     y: &mut [f32],
-) -> usize {
+) {
+    let whole = input.tokens / M * M;
+    for first in (0..whole).step_by(M) {
+        block::<E, R, M>(w, first, input, output, y);
+    }
+    for token in whole..input.tokens {
+        block::<E, R, 1>(w, token, input, output, y);
+    }
+}
+
+/// R rows' outputs for M tokens from token `first` on.
+#[inline(always)]
+fn block<E: Element, const R: usize, const M: usize>(
+    w: [&[E]; R],
+    first: usize,
+    input: Input<'_>,
+    output: Output<'_>,
+    y: &mut [f32],
+) {
     let mut x = [input.x; M];
     for (m, x) in x.iter_mut().enumerate() {
-        *x = &input.x[(t + m) * input.stride..][..w.len()];
+        *x = &input.x[(first + m) * input.stride..][..w[0].len()];
     }
-    for (m, dot) in dots(x, w).into_iter().enumerate() {
-        y[(t + m) * output.width + output.at] = dot + output.bias;
+    let lanes = dots(x, w);
+    for m in 0..M {
+        let y = &mut y[(first + m) * output.width + output.at..][..R];
+        for r in 0..R {
+            y[r] = tree(lanes[m][r]) + output.bias.map_or(-0.0, |bias| bias[r]);
+        }
     }
-    M
 }
 
-/// Dot products of M tokens with one row, all of one length.
+/// Dot products of M tokens with R rows, all of one length, in lanes.
 #[inline(always)]
-fn dots<E: Element, const M: usize>(x: [&[f32]; M], w: &[E]) -> [f32; M] {
-    let mut lanes: [Lanes; M] = [[0.0; LANES]; M];
-    let whole = w.len() / LANES * LANES;
-    let mut at = 0;
-    while at < whole {
-        // Not by `from_fn`, into which a closure compiled for more instructions is not inlined.
-        let mut row = [0.0; LANES];
-        for (to, from) in row.iter_mut().zip(&w[at..at + LANES]) {
-            *to = from.widen();
+fn dots<E: Element, const R: usize, const M: usize>(
+    x: [&[f32]; M],
+    w: [&[E]; R],
+) -> [[Lanes; R]; M] {
+    let mut lanes: [[Lanes; R]; M] = [[[0.0; LANES]; R]; M];
+    let k = w[0].len();
+    let whole = k / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        let mut rows = [[0.0; LANES]; R];
+        for r in 0..R {
+            // Not by `from_fn`, into which a closure compiled for more instructions is not inlined.
+            for (to, from) in rows[r].iter_mut().zip(&w[r][at..at + LANES]) {
+                *to = from.widen();
+            }
         }
         for m in 0..M {
             let x = load(&x[m][at..at + LANES]);
-            for l in 0..LANES {
-                lanes[m][l] += x[l] * row[l];
-            }
+            add(&mut lanes[m], x, &rows);
         }
-        at += LANES;
     }
-    if whole < w.len() {
-        let mut row = [0.0; LANES];
-        for (to, from) in row.iter_mut().zip(&w[whole..]) {
-            *to = from.widen();
+    if whole < k {
+        let mut rows = [[0.0; LANES]; R];
+        for r in 0..R {
+            for (to, from) in rows[r].iter_mut().zip(&w[r][whole..k]) {
+                *to = from.widen();
+            }
         }
         for m in 0..M {
-            let x = load_tail(&x[m][whole..]);
-            for l in 0..LANES {
-                lanes[m][l] += x[l] * row[l];
-            }
+            add(&mut lanes[m], load_tail(&x[m][whole..k]), &rows);
         }
     }
-    let mut out = [0.0; M];
-    for (out, lanes) in out.iter_mut().zip(lanes) {
-        *out = tree(lanes);
+    // By way of memory, as `total` does.
+    black_box(lanes)
+}
+
+/// Adds the products of a token with R rows.
+#[inline(always)]
+fn add<const R: usize>(lanes: &mut [Lanes; R], x: Lanes, rows: &[Lanes; R]) {
+    for r in 0..R {
+        for l in 0..LANES {
+            lanes[r][l] += x[l] * rows[r][l];
+        }
     }
-    out
 }

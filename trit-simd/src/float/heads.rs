@@ -5,10 +5,10 @@ use core::array;
 
 use trit_core::heads::{BLOCK, MOST, OFFSET, Side, TILE};
 use trit_core::layout::PLANE;
-use trit_core::reference::{LANES, LEAST_WEIGHT, math, tree};
+use trit_core::reference::{LANES, LEAST_WEIGHT, math};
 use trit_core::{HeadShape, Heads, HeadsMut, QuantizeError};
 
-use super::{Lanes, load};
+use super::{Lanes, load, total};
 use crate::arch::{CodeDot, Token};
 
 /// Queries that share each tile.
@@ -86,21 +86,63 @@ pub(crate) fn store<I: Token>(
     isa.vectorize(
         #[inline(always)]
         || {
-            for (token, x) in x.chunks_exact(shape.columns()).enumerate() {
-                for (head, x) in x.chunks_exact(shape.width()).enumerate() {
-                    let position = start + token;
-                    let scale = absmax(x) / MOST;
-                    out.set_scale(head, position, scale);
-                    let mut numbers = [0; LANES];
-                    for (tile, x) in x.chunks(LANES).enumerate() {
-                        units(x, scale, MOST, &mut numbers);
-                        out.set_lanes(side, head, position, tile * LANES, &numbers[..x.len()]);
-                    }
-                }
+            let mut rest = x;
+            let mut position = start;
+            // Of values, a tile holds four positions.
+            while side == Side::Values && position % PLANE != 0 && !rest.is_empty() {
+                let (x, left) = rest.split_at(shape.columns());
+                store_positions::<1>(x, side, position, out);
+                (rest, position) = (left, position + 1);
+            }
+            while rest.len() >= PLANE * shape.columns() {
+                let (x, left) = rest.split_at(PLANE * shape.columns());
+                store_positions::<PLANE>(x, side, position, out);
+                (rest, position) = (left, position + PLANE);
+            }
+            for x in rest.chunks_exact(shape.columns()) {
+                store_positions::<1>(x, side, position, out);
+                position += 1;
             }
         },
     );
     Ok(())
+}
+
+/// Stores P positions, x `[P, columns]`; of values, 4 whose first is a multiple of 4, or 1.
+#[inline(always)]
+fn store_positions<const P: usize>(x: &[f32], side: Side, position: usize, out: &mut HeadsMut<'_>) {
+    let shape = out.shape();
+    let (columns, width) = (shape.columns(), shape.width());
+    for head in 0..shape.heads() {
+        let mut rows = [&[][..]; P];
+        let mut scales = [0.0; P];
+        for p in 0..P {
+            rows[p] = &x[p * columns + head * width..][..width];
+            scales[p] = absmax(rows[p]) / MOST;
+            out.set_scale(head, position + p, scales[p]);
+        }
+        for column in (0..width).step_by(LANES) {
+            let lanes = LANES.min(width - column);
+            let mut numbers = [[0; LANES]; P];
+            for p in 0..P {
+                let x = &rows[p][column..][..lanes];
+                match x.first_chunk::<LANES>() {
+                    Some(x) => units(x, scales[p], MOST, &mut numbers[p]),
+                    None => units(x, scales[p], MOST, &mut numbers[p]),
+                }
+            }
+            match (side, numbers.first_chunk::<PLANE>()) {
+                (Side::Values, Some(numbers)) => {
+                    out.set_value_tile(head, position, column, lanes, numbers);
+                }
+                _ => {
+                    for p in 0..P {
+                        out.set_lanes(side, head, position + p, column, &numbers[p][..lanes]);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// As `trit_core::reference::attention_u7`; shapes have been checked.
@@ -162,14 +204,11 @@ impl Call<'_> {
         scratch: &mut Scratch<'_>,
         out: &mut [f32],
     ) -> usize {
-        let positions = self.layout.positions;
         let factors = self.queries::<M>(head, t, q, scratch.queries);
         self.scores::<I, M>(isa, head, factors, scratch);
         let mut totals = [0.0; M];
-        let scales = &self.values.scales()[self.shape.scale_at(head, 0)..][..self.ctx];
-        for m in 0..M {
-            let weights = &mut scratch.weights[m * positions..][..self.ctx];
-            totals[m] = exponentials(weights, scales);
+        for (m, total) in totals.iter_mut().enumerate() {
+            *total = self.weights(head, m, scratch);
             self.quantize(m, scratch);
         }
         self.outputs::<I, M>(isa, head, t, totals, scratch, out);
@@ -227,25 +266,76 @@ impl Call<'_> {
         }
     }
 
+    /// Tiles of 16 positions in the context, the last one perhaps in part.
+    #[inline(always)]
+    fn tiles(&self) -> usize {
+        self.ctx.div_ceil(LANES)
+    }
+
+    /// Turns the scores of query m into weights: e = exp(score − largest), each times its value's
+    /// scale, and 0 beyond the context up to a whole tile. Keeps the largest weight of each block and
+    /// gives Σ e.
+    #[inline(always)]
+    fn weights(&self, head: usize, m: usize, scratch: &mut Scratch<'_>) -> f32 {
+        let Layout { positions, blocks, .. } = self.layout;
+        let row = &mut scratch.weights[m * positions..][..self.tiles() * LANES];
+        row[self.ctx..].fill(f32::NEG_INFINITY);
+        let most = largest(row.as_chunks().0);
+        for x in row.iter_mut() {
+            *x = math::exp(*x - most);
+        }
+        row[self.ctx..].fill(0.0);
+        let scales = &self.values.scales()[self.shape.scale_at(head, 0)..][..row.len()];
+        let mut sums: Lanes = [0.0; LANES];
+        let tops = &mut scratch.scales[m * blocks..][..blocks];
+        for ((row, scales), block_top) in row.chunks_mut(BLOCK).zip(scales.chunks(BLOCK)).zip(tops)
+        {
+            let mut top: Lanes = [0.0; LANES];
+            let tiles = row.as_chunks_mut::<LANES>().0.iter_mut();
+            for (x, scales) in tiles.zip(scales.as_chunks::<LANES>().0) {
+                // Read before the first is written, as the compiler cannot know them to lie apart.
+                let (e, scales) = (*x, *scales);
+                let mut weights: Lanes = [0.0; LANES];
+                for l in 0..LANES {
+                    sums[l] += e[l];
+                    weights[l] = e[l] * scales[l];
+                    top[l] = larger(weights[l], top[l]);
+                }
+                *x = weights;
+            }
+            *block_top = fold(top);
+        }
+        // Where the scale of a position beyond the context was not finite.
+        row[self.ctx..].fill(0.0);
+        total(sums)
+    }
+
     /// Weights of query m as int8, block by block.
     #[inline(always)]
     fn quantize(&self, m: usize, scratch: &mut Scratch<'_>) {
         let Layout { positions, blocks, .. } = self.layout;
-        let weights = &scratch.weights[m * positions..][..self.ctx];
-        let codes = &mut scratch.codes[m * positions..][..positions];
-        for (block, (weights, codes)) in
-            weights.chunks(BLOCK).zip(codes.chunks_mut(BLOCK)).enumerate()
+        let weights = &scratch.weights[m * positions..][..self.tiles() * LANES];
+        let codes = &mut scratch.codes[m * positions..][..weights.len()];
+        let scales = &mut scratch.scales[m * blocks..][..blocks];
+        for ((weights, codes), &mut most) in
+            weights.chunks(BLOCK).zip(codes.chunks_mut(BLOCK)).zip(&mut *scales)
         {
-            let most = largest(weights, 0.0);
-            let kept = most >= LEAST_WEIGHT;
-            let factor = if kept { 127.0 / most } else { 0.0 };
+            let factor = if most >= LEAST_WEIGHT { 127.0 / most } else { 0.0 };
             for (code, &weight) in codes.iter_mut().zip(weights) {
                 // A weight is at most the largest, so this is 0 to 127.
                 *code = integer(weight * factor) as i8;
             }
-            codes[weights.len()..].fill(0);
-            scratch.scales[m * blocks + block] = if kept { most / 127.0 } else { 0.0 };
-            scratch.sums[m * blocks + block] = sum(codes);
+        }
+        // Apart from the codes' making, as they are read back in longer vectors than were written.
+        for (sum, codes) in scratch.sums[m * blocks..][..blocks].iter_mut().zip(codes.chunks(BLOCK))
+        {
+            *sum = match codes.as_array::<BLOCK>() {
+                Some(codes) => weight_sum(codes),
+                None => weight_sum(codes),
+            };
+        }
+        for scale in scales {
+            *scale = if *scale >= LEAST_WEIGHT { *scale / 127.0 } else { 0.0 };
         }
     }
 
@@ -270,12 +360,12 @@ impl Call<'_> {
                 let tiles = &self.values.codes()[self.shape.value_at(head, first, column)..];
                 let codes: [&[i8]; M] =
                     array::from_fn(|m| &scratch.codes[m * positions + first..][..count]);
-                let dots = isa.dot_u7(&tiles[..count / PLANE * TILE], codes);
+                let totals = array::from_fn(|m| scratch.sums[m * blocks + block]);
+                let dots = isa.dot_weights(&tiles[..count / PLANE * TILE], codes, totals);
                 for m in 0..M {
                     let scale = scratch.scales[m * blocks + block];
-                    let offset = i32::from(OFFSET) * scratch.sums[m * blocks + block];
                     for l in 0..LANES {
-                        sums[m][l] += scale * (dots[m][l] - offset) as f32;
+                        sums[m][l] += scale * dots[m][l] as f32;
                     }
                 }
             }
@@ -291,41 +381,59 @@ impl Call<'_> {
     }
 }
 
-/// Turns scores into weights: e = exp(score − largest), each times its scale; gives Σ e.
+/// The sum of codes of weights, 0 to 127: as bytes without a sign, which x86-64 adds up eight at a time.
 #[inline(always)]
-fn exponentials(x: &mut [f32], scales: &[f32]) -> f32 {
-    let most = largest(x, f32::NEG_INFINITY);
-    let mut lanes: Lanes = [0.0; LANES];
-    let whole = x.len() / LANES * LANES;
-    let (x, x_tail) = x.split_at_mut(whole);
-    let (scales, scales_tail) = scales.split_at(whole);
-    for (x, scales) in x.chunks_exact_mut(LANES).zip(scales.chunks_exact(LANES)) {
-        for l in 0..LANES {
-            let e = math::exp(x[l] - most);
-            lanes[l] += e;
-            x[l] = e * scales[l];
-        }
-    }
-    for ((x, scale), lane) in x_tail.iter_mut().zip(scales_tail).zip(&mut lanes) {
-        let e = math::exp(*x - most);
-        *lane += e;
-        *x = e * scale;
-    }
-    tree(lanes)
+fn weight_sum(codes: &[i8]) -> i32 {
+    codes.iter().map(|&code| i32::from(code as u8)).sum()
 }
 
-/// The largest of `x` and `least`, the same in any order.
 #[inline(always)]
-fn largest(x: &[f32], least: f32) -> f32 {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
-    let mut most = [least; LANES];
-    let (whole, tail) = x.split_at(x.len() / LANES * LANES);
-    for x in whole.chunks_exact(LANES) {
-        for l in 0..LANES {
-            most[l] = larger(x[l], most[l]);
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The larger of each two lanes N apart.
+#[inline(always)]
+fn halve<const N: usize>(lanes: &[f32]) -> [f32; N] {
+    let mut out = [0.0; N];
+    for l in 0..N {
+        out[l] = larger(lanes[l], lanes[l + N]);
+    }
+    out
+}
+
+/// The largest lane, the same in any order.
+#[inline(always)]
+fn fold(lanes: Lanes) -> f32 {
+    let [a, b] = halve(&halve::<4>(&halve::<8>(&lanes)));
+    larger(a, b)
+}
+
+/// The largest lane of all tiles.
+#[inline(always)]
+fn largest(tiles: &[Lanes]) -> f32 {
+    // As many at once as hide the latency of a comparison.
+    let mut most = [[f32::NEG_INFINITY; LANES]; 4];
+    let (fours, rest) = tiles.as_chunks::<4>();
+    for four in fours {
+        for i in 0..4 {
+            for l in 0..LANES {
+                most[i][l] = larger(four[i][l], most[i][l]);
+            }
         }
     }
-    most.iter().chain(tail).fold(least, |most, &x| larger(x, most))
+    for tile in rest {
+        for l in 0..LANES {
+            most[0][l] = larger(tile[l], most[0][l]);
+        }
+    }
+    let [mut all, rest @ ..] = most;
+    for most in rest {
+        for l in 0..LANES {
+            all[l] = larger(most[l], all[l]);
+        }
+    }
+    fold(all)
 }
 
 /// |x| < 2²² rounded half to even.
