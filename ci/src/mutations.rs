@@ -290,6 +290,13 @@ pub const MUTATIONS: &[Mutation] = &[
         ["start.saturating_add(t + m + 1)", "start.saturating_add(t + m + 2)"],
         ["registry", "float::attention_equals_the_reference"],
     ),
+    own(
+        "attention in 7 bits, AVX2: code of 0",
+        "trit-simd/src/arch/x86_64/codes.rs",
+        ["_mm256_set1_epi8(OFFSET as i8)", "_mm256_set1_epi8(OFFSET as i8 - 1)"],
+        ["tests", "avx2"],
+        ["registry", "attention::attention_equals_the_reference"],
+    ),
     generic(
         "attention in 7 bits: a block of weights",
         "trit-simd/src/float/heads.rs",

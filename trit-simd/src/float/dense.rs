@@ -40,6 +40,10 @@ impl Element for u16 {
 /// side.
 const ROW: usize = 4096;
 
+/// Widened rows, on a cache line's boundary, so that no vector lies across two.
+#[repr(C, align(64))]
+struct Wide<const R: usize>([[f32; ROW]; R]);
+
 /// `y[t, n] = dot(x_t, w_n) + bias[n]` for the rows `rows` of w `[_, k]`; token t of x starts at
 /// `t · x_stride`; y is `[tokens, rows.len()]`. Shapes have been checked.
 #[inline(always)]
@@ -58,9 +62,9 @@ pub(crate) fn dense<I: Isa, E: Element>(
     isa.vectorize(
         #[inline(always)]
         || match I::TOKENS {
-            // As many sums as the 32 registers of such levels hold.
+            // Such levels have 32 registers.
             8 => all::<E, 4, 4>(w, k, input, bias, rows, y),
-            _ => all::<E, 2, 2>(w, k, input, bias, rows, y),
+            _ => all::<E, 1, 4>(w, k, input, bias, rows, y),
         },
     );
 }
@@ -99,13 +103,13 @@ fn all<E: Element, const R: usize, const M: usize>(
     };
     let whole = rows.start + rows.len() / R * R;
     if E::NARROW && input.tokens > 1 && k <= ROW {
-        let mut wide = [[0.0; ROW]; R];
+        let mut wide = Wide([[0.0; ROW]; R]);
         for first in (rows.start..whole).step_by(R) {
-            let wide = widen::<E, R>(weights(w, k, first), &mut wide);
+            let wide = widen::<E, R>(weights(w, k, first), &mut wide.0);
             side_by_side::<f32, R, M>(wide, input, output(first), y);
         }
         for first in whole..rows.end {
-            let wide = widen::<E, 1>(weights(w, k, first), &mut wide);
+            let wide = widen::<E, 1>(weights(w, k, first), &mut wide.0);
             side_by_side::<f32, 1, M>(wide, input, output(first), y);
         }
     } else {

@@ -89,7 +89,7 @@ pub(crate) fn store<I: Token>(
             let mut rest = x;
             let mut position = start;
             // Of values, a tile holds four positions.
-            while side == Side::Values && position % PLANE != 0 && !rest.is_empty() {
+            while side == Side::Values && !position.is_multiple_of(PLANE) && !rest.is_empty() {
                 let (x, left) = rest.split_at(shape.columns());
                 store_positions::<1>(x, side, position, out);
                 (rest, position) = (left, position + 1);

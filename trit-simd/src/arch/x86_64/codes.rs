@@ -43,7 +43,7 @@ impl CodeKernels for Avx512Vnni {
             for step in 0..STEP {
                 let tile = start + step;
                 if M == 1 {
-                    lanes::prefetch([tiles], tile * TILE);
+                    lanes::prefetch_alone(tiles, tile * TILE);
                 }
                 // SAFETY: tile < count, so the 64 bytes lie within the tiles.
                 let codes = unsafe { _mm512_loadu_si512(tiles.add(tile * TILE).cast()) };
@@ -188,7 +188,7 @@ unsafe fn vnni<const H: usize, const M: usize>(
     let mut sums = [[_mm256_setzero_si256(); M]; H];
     for tile in 0..count {
         if M == 1 {
-            lanes::prefetch([tiles], tile * TILE);
+            lanes::prefetch_alone(tiles, tile * TILE);
         }
         // SAFETY: tile < count.
         let codes = unsafe { load::<H>(tiles, tile, first) };
@@ -220,7 +220,7 @@ unsafe fn codes<const H: usize, const M: usize>(
     let mut sums = [[_mm256_setzero_si256(); M]; H];
     for tile in 0..count {
         if M == 1 {
-            lanes::prefetch([tiles], tile * TILE);
+            lanes::prefetch_alone(tiles, tile * TILE);
         }
         // SAFETY: tile < count.
         let codes = unsafe { load::<H>(tiles, tile, first) };
@@ -255,7 +255,7 @@ unsafe fn weights<const H: usize, const M: usize>(
         let mut numbers = [[offset; H]; 2];
         for step in 0..2 {
             if M == 1 {
-                lanes::prefetch([tiles], (tile + step) * TILE);
+                lanes::prefetch_alone(tiles, (tile + step) * TILE);
             }
             // SAFETY: count is even, so tile + step < count.
             let codes = unsafe { load::<H>(tiles, tile + step, first) };

@@ -5,19 +5,34 @@ use core::arch::x86_64::*;
 
 use trit_core::layout::PLANE;
 
-/// Bytes that a product with one token, which reads every weight once, asks for ahead of its use.
-/// Measured from memory: 1 to 4 KiB are alike, and less or more is slower.
+/// Bytes that a product with one token, which reads every weight once, asks for ahead of its use in
+/// each of several streams. Measured from memory: 1 to 4 KiB are alike, and less or more is slower.
 const AHEAD: usize = 2048;
 
-/// Asks for what lies [`AHEAD`] of `offset` in each row tile or row of weights. Beyond the end of the
-/// weights, where the address may be anybody's, it does nothing.
+/// The same for what is read as one stream, which has to ask as far ahead as several together.
+const AHEAD_ALONE: usize = 4 * AHEAD;
+
+/// Asks for what lies [`AHEAD`] of `offset` in each row tile or row of weights.
 #[inline(always)]
 pub(super) fn prefetch<T, const R: usize>(weights: [*const T; R], offset: usize) {
     for weights in weights {
-        let ahead = weights.cast::<u8>().wrapping_add(offset + AHEAD);
-        // SAFETY: a prefetch reads nothing and faults on no address; SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
+        ask(weights, offset + AHEAD);
     }
+}
+
+/// Asks for what lies [`AHEAD_ALONE`] of `offset` in a stream of its own.
+#[inline(always)]
+pub(super) fn prefetch_alone<T>(stream: *const T, offset: usize) {
+    ask(stream, offset + AHEAD_ALONE);
+}
+
+/// Asks for the memory at `offset`. Beyond the end of the weights, where the address may be anybody's,
+/// it does nothing.
+#[inline(always)]
+fn ask<T>(weights: *const T, offset: usize) {
+    let ahead = weights.cast::<u8>().wrapping_add(offset);
+    // SAFETY: a prefetch reads nothing and faults on no address; SSE is part of x86-64.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
 }
 
 /// Asks for the cache line in which `element` begins, which will be written soon.
