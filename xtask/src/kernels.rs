@@ -73,9 +73,9 @@ fn tile(name: &Name<'_>, level: Level) -> Option<(u32, u32)> {
         },
         ("ternary", _) | (_, "i4") => Some((TILE_ROWS as u32, level.tokens() as u32)),
         // The blocks of `ops/int8.rs` and `float/dense.rs`.
-        ("matmul", "i8") if level.tokens() == 8 => Some((4, 4)),
+        ("matmul", _) if level.tokens() == 8 => Some((4, 4)),
         ("matmul", "i8") => Some((4, 2)),
-        ("matmul", _) => Some((1, level.tokens() as u32)),
+        ("matmul", _) => Some((1, 4)),
         _ => None,
     }
 }
