@@ -41,6 +41,11 @@
 //! split over whatever threads a program has; [`parallel`] names what `trit-whisper` asks of them.
 //! The bits do not depend on the split.
 //!
+//! # Ceilings
+//!
+//! The feature `probe` adds a module of that name, which says how fast this core multiplies and reads:
+//! what `cargo xtask roofline` holds the kernels against.
+//!
 //! # Examples
 //!
 //! * `examples/bitnet_layer.rs`: RMS norm → int8 → ternary gate and up → squared ReLU → ternary

@@ -2,6 +2,9 @@
 //!
 //! The program is `benches/peers`, a workspace of its own, so that its dependencies concern nobody
 //! else. It needs Rust alone. Peers run as their crates are by default: each detects the CPU itself.
+//!
+//! `cargo xtask peers --whisper SIZE` compares whole models with whisper.cpp instead, which takes CMake
+//! and a C++ compiler.
 
 use anyhow::Result;
 use xshell::{Shell, cmd};
@@ -14,6 +17,9 @@ use crate::{record, workspace_root};
 pub(crate) struct Arguments {
     /// Only works whose name has this in it, as "768x768 M=1"; nothing is recorded then
     filter: Option<String>,
+    /// Instead of products, whole models of this size beside whisper.cpp: tiny, base or small
+    #[arg(long, value_name = "SIZE", conflicts_with = "filter")]
+    whisper: Option<String>,
     /// Name of the record instead of the CPU's: for several machines with one CPU
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -22,23 +28,40 @@ pub(crate) struct Arguments {
     options: Vec<String>,
 }
 
-pub(crate) fn run(Arguments { filter, name, options }: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let Arguments { filter, whisper, name, options } = arguments;
     let shell = Shell::new()?;
     shell.change_dir(workspace_root()?);
-    // One thread for everybody.
-    let _rayon = shell.push_env("RAYON_NUM_THREADS", "1");
-    let _candle = shell.push_env("CANDLE_NUM_THREADS", "1");
+    // One thread for everybody, and whisper.cpp's bindings as whisper-rs has them, without libclang.
+    let _environment = [
+        ("RAYON_NUM_THREADS", "1"),
+        ("CANDLE_NUM_THREADS", "1"),
+        ("WHISPER_DONT_GENERATE_BINDINGS", "1"),
+    ]
+    .map(|(name, value)| shell.push_env(name, value));
     let manifest = "benches/peers/Cargo.toml";
-    let table =
-        cmd!(shell, "cargo run --release --manifest-path {manifest} -- {filter...} {options...}")
-            .read()?;
+    let features = whisper.as_ref().map(|_| ["--features", "whisper"]);
+    let features = features.as_ref().map_or(&[][..], |words| &words[..]);
+    let size = whisper.as_ref().map(|size| ["--whisper", size]);
+    let size = size.as_ref().map_or(&[][..], |words| &words[..]);
+    let table = cmd!(
+        shell,
+        "cargo run --release --manifest-path {manifest} {features...} -- {filter...} {size...} {options...}"
+    )
+    .read()?;
     println!("{table}");
     if filter.is_none() {
         let machine = Machine::here()?;
         let name = name.clone().unwrap_or_else(|| machine.slug());
-        let page = record::path(&format!("{name}-peers.md"))?;
-        let how = "Written by `cargo xtask peers`; one thread, in turns.";
-        record::write(&page, &format!("{}\n{table}\n", record::head(&machine, how)))?;
+        let (what, how) = match whisper {
+            None => ("peers".to_owned(), "cargo xtask peers".to_owned()),
+            Some(size) => {
+                (format!("whisper-{size}"), format!("cargo xtask peers --whisper {size}"))
+            }
+        };
+        let page = record::path(&format!("{name}-{what}.md"))?;
+        let how = format!("Written by `{how}`; one thread, in turns.");
+        record::write(&page, &format!("{}\n{table}\n", record::head(&machine, &how)))?;
         println!("recorded in {}", page.display());
     }
     Ok(())

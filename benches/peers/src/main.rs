@@ -2,7 +2,11 @@
 //!
 //! `cargo xtask peers` runs it and says which machine it was.
 
+#[cfg(feature = "whisper")]
+mod ggml;
 mod peers;
+#[cfg(feature = "whisper")]
+mod whisper;
 mod work;
 
 use std::cell::RefCell;
@@ -31,15 +35,19 @@ const LEAST_ROUNDS: usize = 3;
 struct Arguments {
     /// Only works whose name has this in it, as "768x768 M=1"
     filter: Option<String>,
-    /// Rounds of each work
-    #[arg(long, default_value_t = 25)]
-    rounds: usize,
+    /// Rounds of each work [default: 25; with whole models 5]
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Seconds after which a work gets no further round
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
     /// A peer whose call would take longer than this many seconds is left out
     #[arg(long, default_value_t = 1.0)]
     longest: f64,
+    /// Instead of products, whole models of this size beside whisper.cpp
+    #[cfg(feature = "whisper")]
+    #[arg(long, value_name = "SIZE")]
+    whisper: Option<ggml::Size>,
 }
 
 fn main() -> Result<()> {
@@ -48,6 +56,10 @@ fn main() -> Result<()> {
         env::var("RAYON_NUM_THREADS").is_ok_and(|threads| threads == "1"),
         "set RAYON_NUM_THREADS=1, as `cargo xtask peers` does: peers would take all cores"
     );
+    #[cfg(feature = "whisper")]
+    if let Some(size) = arguments.whisper {
+        return whisper::run(size, arguments.rounds.unwrap_or(5));
+    }
     let mut table = Table::default();
     for tokens in TOKENS {
         for (rows, k) in SHAPES {
@@ -105,7 +117,7 @@ fn measure(
         });
     }
     let start = Instant::now();
-    for round in 0..arguments.rounds.max(LEAST_ROUNDS) {
+    for round in 0..arguments.rounds.unwrap_or(25).max(LEAST_ROUNDS) {
         if round >= LEAST_ROUNDS && start.elapsed().as_secs_f64() > arguments.seconds {
             break;
         }
