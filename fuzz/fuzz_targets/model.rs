@@ -18,7 +18,15 @@ fuzz_target!(|data: &[u8]| {
     let Ok(model) = Model::parse(file.bytes()) else { return };
     let _ = model.container().verify();
     let _ = (model.text("meta.name"), model.language("en"));
+    let of = |bit: u8, set: usize, clear: usize| if options >> bit & 1 == 1 { set } else { clear };
     let options = Options {
+        beam_size: of(3, 3, 1),
+        best_of: of(4, 2, 1),
+        no_repeat_ngram: of(5, 2, 0),
+        repetition_penalty: of(5, 2, 1) as f32,
+        hotwords: &[0, 1][..of(6, 2, 0)],
+        prefix: &[1][..of(7, 1, 0)],
+        max_segment_chars: (options >> 7 == 1).then_some(3),
         language: (options & 1 == 1).then_some(u32::from_le_bytes(language)),
         translate: options & 2 == 2,
         timestamps: options & 4 == 4,
@@ -33,8 +41,8 @@ fuzz_target!(|data: &[u8]| {
 /// What a transcription tells: first and last sample and tokens of each segment.
 type Told = (Result<Summary, Error>, Vec<(usize, usize, Vec<u32>)>);
 
-fn transcribed(model: &Model<'_>, kernels: Kernels, options: Options) -> Told {
-    let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
+fn transcribed(model: &Model<'_>, kernels: Kernels, options: Options<'_>) -> Told {
+    let mut arena = vec![0; MemoryPlan::with_options(model.config(), 1, &options).total()];
     let samples: Vec<f32> = (0..SAMPLES).map(|i| (i as f32 * 0.3).sin()).collect();
     let mut segments = Vec::new();
     let summary = Transcriber::new(model, kernels, &Sequential, &mut arena, options).and_then(

@@ -144,7 +144,9 @@ impl Cutter<'_> {
         let all: usize = chars(segment.tokens);
         let length = segment.end - segment.start;
         // Times are in proportion to the characters before; there is one at least, or all are blank.
-        let time = |before: usize| segment.start + length * before / all.max(1);
+        let time = |before: usize| {
+            segment.start + (length as u64 * before as u64 / all.max(1) as u64) as usize
+        };
         let may_begin = |id: u32| {
             let first = table.bytes(id).first();
             let at_word = first.is_some_and(|byte| byte.is_ascii_whitespace());

@@ -8,6 +8,7 @@ use serde_json::Value;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
 use trit_whisper::convert::{ConvertOptions, Dense, convert};
+use trit_whisper::embedded;
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{
     Error, Event, MemoryPlan, Model, Options, Precision, SAMPLE_RATE, Transcriber, import,
@@ -370,4 +371,29 @@ fn segments_are_cut_where_they_are_too_long() {
     // One token is the least there is.
     let least = segments(Options { max_segment_chars: Some(1), ..options });
     assert!(least.iter().all(|(_, _, text)| text.trim().parse::<u32>().is_ok()));
+}
+
+/// What is no speech has no segments, whatever kind of sound it is and however short.
+#[test]
+fn silence_and_noise_say_nothing() {
+    let model = Model::parse(embedded::model()).unwrap();
+    let two_windows = 12 * SAMPLE_RATE;
+    let mut state = 1u32;
+    let mut noise = |level: f32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 * level - level
+    };
+    let sounds: [Vec<f32>; 4] = [
+        vec![0.0; two_windows],
+        (0..two_windows).map(|_| noise(0.05)).collect(),
+        (0..two_windows).map(|n| (n as f32 * 0.0196).sin() * 0.1).collect(),
+        (0..800).map(|_| noise(0.1)).collect(),
+    ];
+    for (index, samples) in sounds.iter().enumerate() {
+        let summary = transcribe(&model, Options::default(), samples, &mut |event| {
+            assert!(!matches!(event, Event::Segment(_)), "sound {index}");
+        })
+        .unwrap();
+        assert_eq!(summary.silent, summary.windows);
+    }
 }

@@ -152,3 +152,90 @@ fn timestamp_rules(config: &Config, options: &Options<'_>, sampled: &[u32], logi
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text 0 to 3, the end 4, `<|notimestamps|>` 5, timestamps 6 to 11.
+    const CONFIG: Config = Config {
+        n_vocab: 12,
+        eot: 4,
+        no_timestamps: 5,
+        timestamp_first: 6,
+        max_initial_timestamp: 3,
+        ..Config::WHISPER
+    };
+
+    /// The tokens that may follow `sampled`, as far as timestamps decide.
+    fn allowed(options: &Options<'_>, sampled: &[u32], logits: [f32; 12]) -> Vec<u32> {
+        let mut logits = logits;
+        timestamp_rules(&CONFIG, options, sampled, &mut logits);
+        (0..12).filter(|&id| logits[id as usize] > NEVER).collect()
+    }
+
+    /// Text is likelier than all timestamps together.
+    const TEXT: [f32; 12] = [9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+
+    #[test]
+    fn a_window_begins_with_an_early_timestamp() {
+        let options = Options::default();
+        assert_eq!(allowed(&options, &[], TEXT), [6, 7, 8, 9]);
+        let early = Options { max_initial_timestamp: Some(320), ..options };
+        assert_eq!(allowed(&early, &[], TEXT), [6, 7]);
+        let late = Options { max_initial_timestamp: Some(usize::MAX), ..options };
+        assert_eq!(allowed(&late, &[], TEXT), [6, 7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn timestamps_come_in_pairs_and_never_go_back() {
+        let after = |sampled: &[u32]| allowed(&Options::default(), sampled, TEXT);
+        let text = [0, 1, 2, 3, 4, 5];
+        // After the first timestamp comes text, and so after a pair.
+        assert_eq!(after(&[7]), text);
+        assert_eq!(after(&[7, 1, 8, 8]), text);
+        // After text, whatever is later; time must have passed.
+        assert_eq!(after(&[7, 1]), [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]);
+        // After a timestamp that ends text, its pair, a later one or the end.
+        assert_eq!(after(&[7, 1, 9]), [4, 5, 9, 10, 11]);
+        assert_eq!(after(&[7, 1, 11]), [4, 5, 11]);
+    }
+
+    #[test]
+    fn timestamps_that_are_likelier_together_are_forced() {
+        // Six timestamps of probability 1 each against a text token of 5 or 7.
+        let mut logits = [0.0; 12];
+        logits[0] = libm::logf(3.0);
+        assert_eq!(allowed(&Options::default(), &[6, 1], logits), [7, 8, 9, 10, 11]);
+        logits[0] = libm::logf(5.5);
+        assert_eq!(allowed(&Options::default(), &[6, 1], logits).len(), 11);
+    }
+
+    #[test]
+    fn repetition_is_penalized_in_text_alone() {
+        let mut logits = TEXT;
+        logits[1] = -2.0;
+        let options = Options { repetition_penalty: 3.0, ..Options::default() };
+        penalize_repetition(&CONFIG, &options, &[6, 0, 0, 1, 8], &mut logits);
+        assert_eq!(logits[..4], [3.0, -6.0, 9.0, 9.0]);
+        assert_eq!(logits[4..], TEXT[4..]);
+    }
+
+    #[test]
+    fn what_would_complete_a_sequence_again_is_ruled_out() {
+        let ruled_out = |n, sampled: &[u32]| {
+            let mut logits = TEXT;
+            let options = Options { no_repeat_ngram: n, ..Options::default() };
+            penalize_repetition(&CONFIG, &options, sampled, &mut logits);
+            (0..12).filter(|&id| logits[id as usize] == NEVER).collect::<Vec<u32>>()
+        };
+        let sampled = [6, 0, 1, 2, 8, 8, 0, 1];
+        assert_eq!(ruled_out(3, &sampled), [2]);
+        assert_eq!(ruled_out(2, &sampled), [2]);
+        assert_eq!(ruled_out(1, &sampled), [0, 1, 2]);
+        assert!(ruled_out(0, &sampled).is_empty() && ruled_out(4, &sampled).is_empty());
+        assert!(ruled_out(9, &sampled).is_empty() && ruled_out(usize::MAX, &sampled).is_empty());
+        // A pair of timestamps may come again: they are no text.
+        assert!(ruled_out(2, &[6, 0, 8]).is_empty());
+    }
+}
