@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use trit_core::GroupSize;
 use trit_core::quantize::{Granularity, TernaryRule};
-use trit_whisper::convert::{ConvertOptions, Dense, Ternarize, convert};
+use trit_whisper::convert::{ConvertOptions, Part, Storage, Ternarize, convert};
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{Model, import};
 
@@ -23,7 +23,13 @@ pub fn folder() -> TempDir {
 
 /// Draws what tensors are stored as.
 pub fn options(input: &mut Operands<'_>) -> ConvertOptions {
-    let dense = |input: &mut Operands<'_>| input.pick(&[Dense::F32, Dense::F16, Dense::Int8]);
+    let dense = [
+        Storage::F32,
+        Storage::F16,
+        Storage::Int8,
+        Storage::Int4(GroupSize::G32),
+        Storage::Int4(GroupSize::G256),
+    ];
     let granularity = input.pick(&[
         Granularity::Tensor,
         Granularity::Row,
@@ -36,12 +42,16 @@ pub fn options(input: &mut Operands<'_>) -> ConvertOptions {
         Some(Ternarize::Rule(TernaryRule::Absmean)),
         Some(Ternarize::Rule(TernaryRule::Twn)),
     ]);
+    let linear = |input: &mut Operands<'_>| match how {
+        Some(how) => Storage::Ternary(how, granularity),
+        None => input.pick(&dense),
+    };
     ConvertOptions {
-        ternary: how.map(|how| (how, granularity)),
-        linear: dense(input),
-        head: dense(input),
-        conv: dense(input),
-        positions: input.pick(&[Dense::F32, Dense::F16]),
+        linear: linear(input),
+        parts: Part::ALL.map(|_| input.pick(&[true, false]).then(|| input.pick(&dense))),
+        head: input.pick(&dense),
+        conv: input.pick(&dense),
+        positions: input.pick(&dense),
     }
 }
 

@@ -225,12 +225,28 @@ impl<'a> HeadsMut<'a> {
         codes: &'a mut [u8],
         scales: &'a mut [f32],
     ) -> Result<Self, MatrixError> {
-        check_len("head codes", codes.len(), shape.codes_len())?;
-        check_len("head scales", scales.len(), shape.scales_len())?;
-        let largest = codes.iter().fold(0, |most, &code| if code > most { code } else { most });
+        let heads = Self::resume(shape, codes, scales)?;
+        let most = |most, &code| if code > most { code } else { most };
+        let largest = heads.codes.iter().fold(0, most);
         if largest > MAX_CODE {
             check_dimension("head code", largest.into(), MAX_CODE.into())?;
         }
+        Ok(heads)
+    }
+
+    /// As [`new`](Self::new), without a look at the codes: for memory that another view of this
+    /// shape has left and nothing has written to since, such as a cache put aside between two
+    /// tokens. Codes above 127 would make products wrong, and do no other harm.
+    ///
+    /// # Errors
+    /// A buffer of the wrong length.
+    pub fn resume(
+        shape: HeadShape,
+        codes: &'a mut [u8],
+        scales: &'a mut [f32],
+    ) -> Result<Self, MatrixError> {
+        check_len("head codes", codes.len(), shape.codes_len())?;
+        check_len("head scales", scales.len(), shape.scales_len())?;
         Ok(Self { shape, codes, scales })
     }
 
@@ -533,5 +549,8 @@ mod tests {
         assert!(HeadsMut::new(shape, &mut codes, &mut [0.0; 15]).is_err());
         codes[9] = 128;
         assert!(HeadsMut::new(shape, &mut codes, &mut [0.0; 16]).is_err());
+        assert!(HeadsMut::resume(shape, &mut codes, &mut [0.0; 16]).is_ok());
+        assert!(HeadsMut::resume(shape, &mut codes[1..], &mut [0.0; 16]).is_err());
+        assert!(HeadsMut::resume(shape, &mut codes, &mut [0.0; 15]).is_err());
     }
 }

@@ -40,13 +40,19 @@ impl<'a> Arena<'a> {
         bytemuck::try_cast_slice_mut(&mut taken[..count * size_of::<T>()]).ok()
     }
 
-    /// The next keys or values, of this shape; `None` when there is too little left.
+    /// The next keys or values, of this shape; `None` when there is too little left. What the memory
+    /// holds may be anything, and becomes valid.
     pub(crate) fn heads(&mut self, shape: HeadShape) -> Option<HeadsMut<'a>> {
         let codes = self.take(shape.codes_len())?;
-        // Memory that another use has left may hold anything.
         if codes.iter().any(|&code| code > MAX_CODE) {
             codes.fill(0);
         }
-        HeadsMut::new(shape, codes, self.take(shape.scales_len())?).ok()
+        HeadsMut::resume(shape, codes, self.take(shape.scales_len())?).ok()
+    }
+
+    /// The next keys or values, of this shape, where [`heads`](Self::heads) has laid them out and
+    /// as they were left.
+    pub(crate) fn heads_again(&mut self, shape: HeadShape) -> Option<HeadsMut<'a>> {
+        HeadsMut::resume(shape, self.take(shape.codes_len())?, self.take(shape.scales_len())?).ok()
     }
 }

@@ -53,9 +53,23 @@ impl<'a> Cache<'a> {
         precision: Precision,
         arena: &mut Arena<'a>,
     ) -> Option<Self> {
+        Self::with(shape, precision, arena, Arena::heads)
+    }
+
+    /// The keys and values that [`take`](Self::take) has made room for at this place, as they are.
+    fn again(shape: HeadShape, precision: Precision, arena: &mut Arena<'a>) -> Option<Self> {
+        Self::with(shape, precision, arena, Arena::heads_again)
+    }
+
+    fn with(
+        shape: HeadShape,
+        precision: Precision,
+        arena: &mut Arena<'a>,
+        heads: fn(&mut Arena<'a>, HeadShape) -> Option<HeadsMut<'a>>,
+    ) -> Option<Self> {
         Some(match precision {
             Precision::SevenBits => {
-                Self::SevenBits { keys: arena.heads(shape)?, values: arena.heads(shape)? }
+                Self::SevenBits { keys: heads(arena, shape)?, values: heads(arena, shape)? }
             }
             Precision::Float => {
                 let floats = shape.columns() * shape.positions();
@@ -286,6 +300,52 @@ impl<'a> Cache<'a> {
         let projected = &mut buffer[..acts.tokens() * columns];
         linear_rows(compute, layer, acts, rows, projected)?;
         Ok(projected)
+    }
+}
+
+/// The caches of several blocks, all of one shape, in memory that the encoder has another use for
+/// before they are filled.
+pub(crate) struct Caches<'a> {
+    shape: HeadShape,
+    precision: Precision,
+    blocks: usize,
+    memory: &'a mut [u8],
+}
+
+impl<'a> Caches<'a> {
+    /// Room of `bytes` bytes, the caches of `blocks` blocks or more; `None` when the arena is too
+    /// small.
+    pub(crate) fn take(
+        shape: HeadShape,
+        precision: Precision,
+        blocks: usize,
+        bytes: usize,
+        arena: &mut Arena<'a>,
+    ) -> Option<Self> {
+        Some(Self { shape, precision, blocks, memory: arena.take(bytes)? })
+    }
+
+    /// The memory, for its other use; after it comes [`renewed`](Self::renewed).
+    pub(crate) fn lend(&mut self) -> Arena<'_> {
+        Arena::new(self.memory)
+    }
+
+    /// The caches one by one, after the memory's other use.
+    pub(crate) fn renewed(&mut self) -> impl Iterator<Item = Cache<'_>> {
+        let Self { shape, precision, .. } = *self;
+        self.each().filter_map(move |memory| Cache::take(shape, precision, &mut Arena::new(memory)))
+    }
+
+    /// The caches one by one, as they are.
+    pub(crate) fn iter(&mut self) -> impl Iterator<Item = Cache<'_>> {
+        let Self { shape, precision, .. } = *self;
+        self.each()
+            .filter_map(move |memory| Cache::again(shape, precision, &mut Arena::new(memory)))
+    }
+
+    /// The memory of each cache, which is as much as [`Cache::take`] takes.
+    fn each(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        self.memory.chunks_exact_mut(Cache::bytes(&self.shape, self.precision)).take(self.blocks)
     }
 }
 

@@ -5,22 +5,18 @@
 
 use core::ops::Range;
 
-use heapless::Vec;
-use trit_core::HeadShape;
 use trit_core::heads::Side;
 
 use crate::arena::Arena;
-use crate::cache::{Cache, Precision};
+use crate::cache::{Caches, Precision};
 use crate::config::Config;
 use crate::encoder::{Mlp, Projections, mlp, norm, project};
 use crate::error::Error;
 use crate::linear::{Acts, Compute, Layer, any_integer, linear};
 use crate::model::Model;
+use crate::plan::MemoryPlan;
 use crate::scratch::{CHUNK, Scratch};
 use crate::split::Share;
-
-/// Keys and values of each block.
-type Caches<'a> = Vec<Cache<'a>, { Config::MAX_LAYERS }>;
 
 /// Most tokens that are fed at once: half a chunk, since the residual stream lies in the other half
 /// of a buffer for one.
@@ -38,9 +34,15 @@ pub(crate) struct Row {
 
 /// The decoder's caches and logits.
 pub(crate) struct Decoder<'a> {
+    /// Of the audio; while it is encoded, the log-mel and the encoder's cache.
     cross: Caches<'a>,
-    /// The heads of every slot, one slot after another.
+    /// Of the tokens, the heads of every slot, one slot after another; before the first token, the
+    /// encoded audio.
     own: Caches<'a>,
+    /// Whether `own` holds something else than keys and values.
+    lent: bool,
+    /// Positions of the audio in `cross`: none until there is some.
+    audio_ctx: usize,
     slots: usize,
     /// `[slots, n_vocab]`.
     logits: &'a mut [f32],
@@ -51,29 +53,40 @@ impl<'a> Decoder<'a> {
         config: &Config,
         precision: Precision,
         slots: usize,
+        plan: &MemoryPlan,
         arena: &mut Arena<'a>,
     ) -> Option<Self> {
-        let mut caches = |shape: HeadShape| {
-            let mut caches = Caches::new();
-            for _ in 0..config.n_text_layer {
-                caches.push(Cache::take(shape, precision, arena)?).ok()?;
-            }
-            Some(caches)
-        };
-        let (cross, own) = (caches(config.cross_heads()?)?, caches(config.text_heads(slots)?)?);
-        Some(Self { cross, own, slots, logits: arena.take(slots * config.vocab())? })
+        let blocks = config.n_text_layer as usize;
+        let (cross, own) = (config.cross_heads()?, config.text_heads(slots)?);
+        Some(Self {
+            cross: Caches::take(cross, precision, blocks, plan.cross_region(), arena)?,
+            own: Caches::take(own, precision, blocks, plan.self_region(), arena)?,
+            lent: true,
+            audio_ctx: 0,
+            slots,
+            logits: arena.take(slots * config.vocab())?,
+        })
     }
 
-    /// Takes new audio `[ctx, d]`.
+    /// The memory of the audio's caches and of the tokens', which hold nothing until the next
+    /// [`start`](Self::start).
+    pub(crate) fn lend(&mut self) -> (Arena<'_>, Arena<'_>) {
+        (self.lent, self.audio_ctx) = (true, 0);
+        (self.cross.lend(), self.own.lend())
+    }
+
+    /// Takes the new audio `[ctx, d]` that lies first in the memory of the tokens' caches. Returns that
+    /// audio, which the first token fed overwrites.
     pub(crate) fn start(
         &mut self,
         compute: &Compute<'_>,
         model: &Model<'_>,
-        audio: &[f32],
+        ctx: usize,
         scratch: &mut Scratch<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<&[f32], Error> {
         let d = model.config().state();
-        for (block, cache) in model.decoder.iter().zip(&mut self.cross) {
+        let audio: &[f32] = self.own.lend().take(ctx * d).unwrap_or_default();
+        for (block, mut cache) in model.decoder.iter().zip(self.cross.renewed()) {
             let Some((_, attn)) = &block.cross else { continue };
             let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
             let integer = any_integer(&[key, value]);
@@ -84,20 +97,26 @@ impl<'a> Decoder<'a> {
                 cache.project(compute, [&key, &value], &acts, index * round, scratch.wide)?;
             }
         }
-        Ok(())
+        self.audio_ctx = ctx;
+        Ok(audio)
+    }
+
+    /// Whether there is audio to decode.
+    pub(crate) fn has_audio(&self) -> bool {
+        self.audio_ctx > 0
     }
 
     /// Makes the positions `positions` of slot `to` those of slot `from`. Before them the two hold
     /// the same.
     pub(crate) fn copy(&mut self, from: usize, to: usize, positions: Range<usize>) {
-        for own in &mut self.own {
+        for mut own in self.own.iter() {
             own.copy_slot(self.slots, from, to, positions.clone());
         }
     }
 
     /// Feeds up to [`MOST_ROWS`] tokens: of one sequence in ascending order, or one each of several.
     ///
-    /// Tokens, slots and positions are valid.
+    /// Tokens, slots and positions are valid, and there is audio.
     pub(crate) fn feed(
         &mut self,
         compute: &Compute<'_>,
@@ -106,7 +125,10 @@ impl<'a> Decoder<'a> {
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
         let config = model.config();
-        let (d, n) = (config.state(), rows.len());
+        let (d, n, audio_ctx) = (config.state(), rows.len(), self.audio_ctx);
+        if core::mem::take(&mut self.lent) {
+            self.own.renewed().for_each(drop);
+        }
         let (normed, x) = scratch.normed.split_at_mut(MOST_ROWS * d);
         let (normed, x) = (&mut normed[..n * d], &mut x[..n * d]);
         let (embedding, positions) = (model.embedding()?, model.text_positions()?);
@@ -118,7 +140,8 @@ impl<'a> Decoder<'a> {
         }
         compute.kernels.add(x, normed)?;
 
-        for ((block, own), cross) in model.decoder.iter().zip(&mut self.own).zip(&mut self.cross) {
+        let caches = self.own.iter().zip(self.cross.iter());
+        for (block, (mut own, mut cross)) in model.decoder.iter().zip(caches) {
             let attn = Projections::new(model, &block.attn)?;
             norm(compute, model, block.attn_ln, x, normed)?;
             let integer = any_integer(&[attn.query, attn.key, attn.value]);
@@ -160,12 +183,12 @@ impl<'a> Decoder<'a> {
                 let (wide, scores) = (&mut *scratch.wide, &mut *scratch.scores);
                 if n == 1 {
                     let share = Share { first: 0, out: &mut *mixed, buffer: wide, scores };
-                    cross.attend_cross(compute, &query, &acts, config.audio_ctx(), share)?;
+                    cross.attend_cross(compute, &query, &acts, audio_ctx, share)?;
                 } else {
                     let queries = &mut wide[..n * d];
                     linear(compute, &query, &acts, queries)?;
                     for (q, out) in queries.chunks_exact(d).zip(mixed.chunks_exact_mut(d)) {
-                        cross.attend_token(compute, q, config.audio_ctx(), scores, out)?;
+                        cross.attend_token(compute, q, audio_ctx, scores, out)?;
                     }
                 }
                 project(compute, &out, mixed, d, &mut scratch.quant, normed, x)?;

@@ -15,7 +15,7 @@ use crate::split::{over_rows, over_tokens};
 /// Layer norm's ε in Whisper.
 pub(crate) const EPS: f32 = 1e-5;
 
-/// The encoder's own buffers.
+/// The encoder's buffers for one window.
 pub(crate) struct Encoder<'a> {
     /// Residual stream `[ctx, d]`, and the result.
     x: &'a mut [f32],
@@ -24,18 +24,16 @@ pub(crate) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
+    /// An encoder of `ctx` positions, whose residual stream is the first in `stream`.
     pub(crate) fn new(
         config: &Config,
+        ctx: usize,
         precision: Precision,
-        arena: &mut Arena<'a>,
+        cache: &mut Arena<'a>,
+        stream: &mut Arena<'a>,
     ) -> Option<Self> {
-        let x = arena.take(config.audio_ctx() * config.state())?;
-        Some(Self { x, cache: Cache::take(config.encoder_heads()?, precision, arena)? })
-    }
-
-    /// The encoded audio `[ctx, d]`.
-    pub(crate) fn output(&self) -> &[f32] {
-        self.x
+        let x = stream.take(ctx * config.state())?;
+        Some(Self { x, cache: Cache::take(config.encoder_heads()?, precision, cache)? })
     }
 
     /// Encodes a log-mel `[2·ctx + 2, mels]` that has a frame of zeros on each side.
@@ -84,7 +82,8 @@ impl<'a> Encoder<'a> {
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
         let Self { x, cache } = self;
-        let (d, ctx) = (model.config().state(), model.config().audio_ctx());
+        let d = model.config().state();
+        let ctx = x.len() / d;
         let (alone, threads) = (compute.alone(), compute.threads);
         let Projections { query, key, value, out } = Projections::new(model, &block.attn)?;
         let (gain, bias) = model.norm(block.attn_ln)?;

@@ -179,9 +179,12 @@ pub(crate) fn linear_rows(
     match (weights, &quantized) {
         (Weights::Ternary(w), Some(q)) => kernels.ternary(w, q, *bias, rows, y)?,
         (Weights::Int8(w), Some(q)) => kernels.int8(w, q, *bias, rows, y)?,
+        (Weights::Int4(w), Some(q)) => kernels.int4(w, q, *bias, rows, y)?,
         (Weights::F32(w), _) => kernels.dense_f32(w, x, stride, tokens, *bias, rows, y)?,
         (Weights::F16(w), _) => kernels.dense_f16(w, x, stride, tokens, *bias, rows, y)?,
-        (Weights::Ternary(_) | Weights::Int8(_), None) => return Err(Error::NonFinite),
+        (Weights::Ternary(_) | Weights::Int8(_) | Weights::Int4(_), None) => {
+            return Err(Error::NonFinite);
+        }
     }
     Ok(())
 }

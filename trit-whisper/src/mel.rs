@@ -3,7 +3,7 @@
 use trit_core::reference::{DftTable, FFT_SIZE, LANES};
 use trit_simd::Kernels;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, size};
 use crate::config::Config;
 use crate::error::Error;
 
@@ -13,65 +13,65 @@ pub(crate) const HOP: usize = 160;
 /// log₁₀ is taken of no less than this.
 const FLOOR: f32 = 1e-10;
 
-/// The transform's tables and buffers.
-pub(crate) struct LogMel<'a> {
-    table: DftTable,
-    mels: usize,
-    window: usize,
-    /// 16 frames side by side.
-    frames: &'a mut [[f32; LANES]],
-    /// Their mel energies.
-    energies: &'a mut [[f32; LANES]],
-    /// `[frames + 2, mels]`, time-major, with a frame of zeros before and after.
-    padded: &'a mut [f32],
+/// Bytes of the buffers that [`LogMel::compute`] takes for a whole window.
+pub(crate) fn bytes(config: &Config) -> usize {
+    let mels = config.n_mels as usize;
+    size::<f32>((config.frames() + 2) * mels)
+        + size::<[f32; LANES]>(FFT_SIZE)
+        + size::<[f32; LANES]>(mels)
 }
 
-impl<'a> LogMel<'a> {
-    pub(crate) fn new(config: &Config, arena: &mut Arena<'a>) -> Option<Self> {
-        let mels = config.n_mels as usize;
-        Some(Self {
-            table: DftTable::new(),
-            mels,
-            window: config.window(),
-            frames: arena.take(FFT_SIZE)?,
-            energies: arena.take(mels)?,
-            padded: arena.take((config.frames() + 2) * mels)?,
-        })
+/// The transform's tables.
+pub(crate) struct LogMel {
+    table: DftTable,
+    mels: usize,
+}
+
+impl LogMel {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { table: DftTable::new(), mels: config.n_mels as usize }
     }
 
-    /// The result, with a frame of zeros before and after it.
-    pub(crate) fn padded(&self) -> &[f32] {
-        self.padded
-    }
-
-    /// The result `[frames, mels]`.
-    pub(crate) fn values(&self) -> &[f32] {
-        &self.padded[self.mels..self.padded.len() - self.mels]
-    }
-
-    /// Computes the log-mel of `samples`, at most a window, followed by zeros up to the window.
+    /// Computes the first `frames` frames of the log-mel of `samples` followed by zeros:
+    /// `[frames + 2, mels]`, time-major, with a frame of zeros before and after, in memory from
+    /// `arena`.
     ///
     /// As OpenAI's: the signal reflected by half a frame at both ends, periodic Hann windows, the
     /// power spectrum, mel filters, log₁₀ with a floor, at most 8 below the window's maximum, then
     /// (x + 4) / 4. Where OpenAI takes that maximum over a whole file, here it is the window's, so
     /// that memory does not grow with the audio; for audio of one window there is no difference.
-    pub(crate) fn compute(
-        &mut self,
+    ///
+    /// # Errors
+    /// Too small an arena: less than [`bytes`].
+    pub(crate) fn compute<'b>(
+        &self,
         kernels: &Kernels,
         filters: &[f32],
         samples: &[f32],
-    ) -> Result<(), Error> {
-        let (mels, window) = (self.mels, self.window);
-        let frame_count = window / HOP;
+        frames: usize,
+        arena: &mut Arena<'b>,
+    ) -> Result<&'b [f32], Error> {
+        let (mels, window, frame_count) = (self.mels, frames * HOP, frames);
+        let found = arena.left();
+        let mut take = || {
+            let padded = arena.take::<f32>((frame_count + 2) * mels)?;
+            let frames: &mut [[f32; LANES]; FFT_SIZE] = arena.take(FFT_SIZE)?.try_into().ok()?;
+            Some((padded, frames, arena.take::<[f32; LANES]>(mels)?))
+        };
+        let Some((padded, frames, energies)) = take() else {
+            let expected = (frame_count + 2 + LANES) * mels + FFT_SIZE * LANES;
+            return Err(Error::Arena { expected: size_of::<f32>() * expected, found });
+        };
         let sample = |at: isize| {
             // The reflection does not repeat the end points.
             let at = at.unsigned_abs();
             let at = if at < window { at } else { (2 * (window - 1)).saturating_sub(at) };
             samples.get(at).copied().unwrap_or(0.0)
         };
-        let frames: &mut [[f32; LANES]; FFT_SIZE] =
-            self.frames.try_into().map_err(|_| Error::EmptyAudio)?;
-        let out = &mut self.padded[mels..][..frame_count * mels];
+        let (before, rest) = padded.split_at_mut(mels);
+        let (out, after) = rest.split_at_mut(frame_count * mels);
+        before.fill(0.0);
+        after.fill(0.0);
         for (block, out) in out.chunks_mut(LANES * mels).enumerate() {
             for (n, lanes) in frames.iter_mut().enumerate() {
                 let hann = 0.5 - 0.5 * self.table.cos[n];
@@ -80,9 +80,9 @@ impl<'a> LogMel<'a> {
                     *value = sample((start + n) as isize - (FFT_SIZE / 2) as isize) * hann;
                 }
             }
-            kernels.mel(&self.table, filters, frames, self.energies)?;
+            kernels.mel(&self.table, filters, frames, energies)?;
             for (lane, out) in out.chunks_exact_mut(mels).enumerate() {
-                for (to, energy) in out.iter_mut().zip(self.energies.iter()) {
+                for (to, energy) in out.iter_mut().zip(energies.iter()) {
                     *to = energy[lane];
                 }
             }
@@ -93,9 +93,6 @@ impl<'a> LogMel<'a> {
         for x in out {
             *x = ((if *x > least { *x } else { least }) + 4.0) / 4.0;
         }
-        let end = self.padded.len() - mels;
-        self.padded[..mels].fill(0.0);
-        self.padded[end..].fill(0.0);
-        Ok(())
+        Ok(padded)
     }
 }

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use heapless::{String, Vec};
 use trit_core::container::{Container, ContainerError, DType, Name};
-use trit_core::{F16Matrix, F32Matrix, Int8Matrix, TernaryMatrix};
+use trit_core::{F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, TernaryMatrix};
 
 use crate::config::Config;
 use crate::error::{Error, ModelError};
@@ -16,6 +16,7 @@ use crate::tokens::TokenTable;
 pub(crate) enum Weights<'a> {
     Ternary(TernaryMatrix<'a>),
     Int8(Int8Matrix<'a>),
+    Int4(Int4Matrix<'a>),
     F32(F32Matrix<'a>),
     F16(F16Matrix<'a>),
 }
@@ -25,6 +26,7 @@ impl Weights<'_> {
         match self {
             Self::Ternary(w) => w.rows(),
             Self::Int8(w) => w.rows(),
+            Self::Int4(w) => w.rows(),
             Self::F32(w) => w.rows(),
             Self::F16(w) => w.rows(),
         }
@@ -32,7 +34,7 @@ impl Weights<'_> {
 
     /// Whether activations must be quantised for it.
     pub(crate) fn is_integer(&self) -> bool {
-        matches!(self, Self::Ternary(_) | Self::Int8(_))
+        matches!(self, Self::Ternary(_) | Self::Int8(_) | Self::Int4(_))
     }
 
     /// Writes row `row` as floats into `to`; trits do not come as rows and give zeros.
@@ -48,6 +50,11 @@ impl Weights<'_> {
                 let scale = w.scales()[row];
                 for (to, &value) in to.iter_mut().zip(w.row(row)) {
                     *to = f32::from(value) * scale;
+                }
+            }
+            Self::Int4(w) => {
+                for (input, to) in to.iter_mut().enumerate().take(w.k()) {
+                    *to = f32::from(w.weight(row, input)) * w.scale(row, input);
                 }
             }
             Self::Ternary(_) => to.fill(0.0),
@@ -114,24 +121,28 @@ pub struct Model<'a> {
 enum Kind {
     Linear,
     Conv,
-    Table,
+    Embedding,
+    Positions,
     Vector,
 }
 
 impl Kind {
     fn allows(self, dtype: DType) -> bool {
         match self {
-            Self::Linear => !matches!(dtype, DType::U8 | DType::I4),
-            Self::Conv => matches!(dtype, DType::F32 | DType::F16 | DType::I8),
-            Self::Table => matches!(dtype, DType::F32 | DType::F16 | DType::I8),
+            Self::Linear => dtype != DType::U8,
+            Self::Conv | Self::Embedding => {
+                matches!(dtype, DType::F32 | DType::F16 | DType::I8 | DType::I4)
+            }
+            Self::Positions => matches!(dtype, DType::F32 | DType::F16 | DType::I8),
             Self::Vector => dtype == DType::F32,
         }
     }
 
     const fn expected(self) -> &'static str {
         match self {
-            Self::Linear => "f32, f16, i8, t4 or t5",
-            Self::Conv | Self::Table => "f32, f16 or i8",
+            Self::Linear => "f32, f16, i8, i4, t4 or t5",
+            Self::Conv | Self::Embedding => "f32, f16, i8 or i4",
+            Self::Positions => "f32, f16 or i8",
             Self::Vector => "f32",
         }
     }
@@ -274,17 +285,17 @@ impl<'a> Model<'a> {
             ln: find.norm("decoder.ln", d)?,
             audio_positions: find.tensor(
                 "encoder.positional_embedding",
-                Kind::Table,
+                Kind::Positions,
                 [config.audio_ctx(), d],
             )?,
             text_positions: find.tensor(
                 "decoder.positional_embedding",
-                Kind::Table,
+                Kind::Positions,
                 [config.text_ctx(), d],
             )?,
             embedding: find.tensor(
                 "decoder.token_embedding.weight",
-                Kind::Table,
+                Kind::Embedding,
                 [config.vocab(), d],
             )?,
             mel_filters: find.tensor(
@@ -358,7 +369,8 @@ impl<'a> Model<'a> {
             DType::T4 | DType::T5 => Weights::Ternary(entry.ternary()?),
             DType::I8 => Weights::Int8(entry.int8()?),
             DType::F16 => Weights::F16(entry.f16()?),
-            DType::F32 | DType::U8 | DType::I4 => Weights::F32(entry.f32()?),
+            DType::I4 => Weights::Int4(entry.int4()?),
+            DType::F32 | DType::U8 => Weights::F32(entry.f32()?),
         })
     }
 

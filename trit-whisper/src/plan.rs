@@ -1,23 +1,57 @@
 //! How much memory a transcription takes, before it begins.
 
 use trit_core::HeadShape;
-use trit_core::reference::{FFT_SIZE, LANES};
 
 use crate::arena::{ALIGNMENT, size};
 use crate::cache::{Cache, Precision};
 use crate::config::Config;
 use crate::decode::prompt::Context;
 use crate::decode::window::WindowDecoder;
+use crate::mel;
 use crate::options::Options;
 use crate::scratch::Scratch;
 
 /// Bytes of each part of the arena; weights are read where they lie and are not part of it.
+///
+/// A window of audio passes through three phases, and what is needed in none of the same lies in the
+/// same memory:
+///
+/// | | encoding | keys and values of the audio | decoding |
+/// |---|---|---|---|
+/// | one region | `mel`, `encoder_cache` | `cross_cache` | `cross_cache` |
+/// | another | `encoder` | `encoder` | `self_cache` |
+/// | always | `scratch` | `scratch` | `scratch`, `decoding` |
+///
+/// ```
+/// use trit_whisper::{Config, MemoryPlan};
+///
+/// let small = Config {
+///     n_mels: 80,
+///     n_audio_ctx: 1500,
+///     n_audio_state: 768,
+///     n_audio_head: 12,
+///     n_audio_layer: 12,
+///     n_vocab: 51_865,
+///     n_text_ctx: 448,
+///     n_text_state: 768,
+///     n_text_head: 12,
+///     n_text_layer: 12,
+///     ..Config::WHISPER
+/// };
+/// let plan = MemoryPlan::new(&small);
+/// assert!(plan.total() < 41_000_000);
+/// // All of it is in use while tokens are decoded; encoding takes a quarter.
+/// assert!(plan.total() - plan.decoding_phase() <= 64);
+/// assert!(4 * plan.encoding_phase() < plan.total());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {
-    /// Log-mel of a window.
+    /// Log-mel of a window, and the buffers it is computed in.
     pub mel: usize,
-    /// Residual stream of the encoder, and keys and values of one block.
+    /// Residual stream of the encoder.
     pub encoder: usize,
+    /// Keys and values of one encoder block.
+    pub encoder_cache: usize,
     /// Keys and values of the audio for every decoder block.
     pub cross_cache: usize,
     /// Keys and values of the tokens for every decoder block and sequence.
@@ -48,18 +82,15 @@ impl MemoryPlan {
     /// The plan for `threads` threads and these options.
     pub fn with_options(config: &Config, threads: usize, options: &Options<'_>) -> Self {
         let precision = options.precision;
-        let (d, mels) = (config.state(), config.n_mels as usize);
-        let ctx = config.audio_ctx();
-        let layers = config.n_text_layer as usize;
-        let keys_and_values =
+        let blocks = config.n_text_layer as usize;
+        let cache =
             |shape: Option<HeadShape>| shape.map_or(0, |shape| Cache::bytes(&shape, precision));
         Self {
-            mel: size::<f32>((config.frames() + 2) * mels)
-                + size::<[f32; LANES]>(FFT_SIZE)
-                + size::<[f32; LANES]>(mels),
-            encoder: size::<f32>(ctx * d) + keys_and_values(config.encoder_heads()),
-            cross_cache: layers * keys_and_values(config.cross_heads()),
-            self_cache: layers * keys_and_values(config.text_heads(options.slots())),
+            mel: mel::bytes(config),
+            encoder: size::<f32>(config.audio_ctx() * config.state()),
+            encoder_cache: cache(config.encoder_heads()),
+            cross_cache: blocks * cache(config.cross_heads()),
+            self_cache: blocks * cache(config.text_heads(options.slots())),
             decoding: size::<f32>(options.slots() * config.vocab())
                 + Context::bytes(config)
                 + WindowDecoder::bytes(config, options),
@@ -67,9 +98,33 @@ impl MemoryPlan {
         }
     }
 
+    /// Bytes in use while a window is encoded.
+    pub fn encoding_phase(&self) -> usize {
+        self.scratch + self.mel + self.encoder_cache + self.encoder
+    }
+
+    /// Bytes in use while the audio's keys and values are computed.
+    pub fn cross_phase(&self) -> usize {
+        self.scratch + self.encoder + self.cross_cache
+    }
+
+    /// Bytes in use while tokens are decoded.
+    pub fn decoding_phase(&self) -> usize {
+        self.scratch + self.cross_cache + self.self_cache + self.decoding
+    }
+
+    /// The region that the audio's keys and values share with the log-mel.
+    pub(crate) fn cross_region(&self) -> usize {
+        self.cross_cache.max(self.mel + self.encoder_cache)
+    }
+
+    /// The region that the tokens' keys and values share with the encoder's residual stream.
+    pub(crate) fn self_region(&self) -> usize {
+        self.self_cache.max(self.encoder)
+    }
+
     /// Bytes of the whole arena, with what aligning its start may cost.
     pub fn total(&self) -> usize {
-        let Self { mel, encoder, cross_cache, self_cache, decoding, scratch } = self;
-        mel + encoder + cross_cache + self_cache + decoding + scratch + ALIGNMENT
+        self.scratch + self.decoding + self.cross_region() + self.self_region() + ALIGNMENT
     }
 }

@@ -68,8 +68,7 @@ pub struct Transcriber<'m, 'a> {
     /// For decoding.
     decoding: Compute<'m>,
     options: Options<'m>,
-    mel: LogMel<'a>,
-    encoder: Encoder<'a>,
+    mel: LogMel,
     decoder: Decoder<'a>,
     scratch: Scratch<'a>,
     /// Tokens that [`feed`](Self::feed) has fed since the last window was encoded.
@@ -95,17 +94,16 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         options.check(config)?;
         let found = arena.len();
         let threads = join.threads();
-        let expected = MemoryPlan::with_options(config, threads, &options).total();
+        let plan = MemoryPlan::with_options(config, threads, &options);
+        let expected = plan.total();
         let short = Error::Arena { expected, found };
         if found < expected {
             return Err(short);
         }
         let mut arena = Arena::new(arena);
         let before = arena.left();
-        let mel = LogMel::new(config, &mut arena).ok_or(short)?;
-        let encoder = Encoder::new(config, options.precision, &mut arena).ok_or(short)?;
-        let decoder =
-            Decoder::new(config, options.precision, options.slots(), &mut arena).ok_or(short)?;
+        let (precision, slots) = (options.precision, options.slots());
+        let decoder = Decoder::new(config, precision, slots, &plan, &mut arena).ok_or(short)?;
         let scratch = Scratch::new(config, threads, options.precision, &mut arena).ok_or(short)?;
         let context = Context::take(config, &mut arena).ok_or(short)?;
         let window = WindowDecoder::take(model, &options, &mut arena).ok_or(short)?;
@@ -117,8 +115,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             compute,
             decoding,
             options,
-            mel,
-            encoder,
+            mel: LogMel::new(config),
             decoder,
             scratch,
             fed: 0,
@@ -270,37 +267,50 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         self.languages()
     }
 
-    /// Computes the log-mel of up to a window of samples and encodes it.
+    /// Encodes up to a window of samples. Returns the encoder's output `[n_audio_ctx, width]`, in
+    /// memory that the tokens fed next take over.
     ///
     /// # Errors
     /// Unusable weights.
-    pub fn encode(&mut self, samples: &[f32]) -> Result<(), Error> {
+    pub fn encode(&mut self, samples: &[f32]) -> Result<&[f32], Error> {
         self.fed = 0;
-        let filters = self.model.mel_filters()?;
-        self.mel.compute(&self.compute.kernels, filters, samples)?;
-        let (mel, scratch) = (self.mel.padded(), &mut self.scratch);
-        self.encoder.run(&self.compute, self.model, mel, scratch)?;
-        self.decoder.start(&self.compute, self.model, self.encoder.output(), scratch)
+        let Self { model, compute, options, mel, decoder, scratch, .. } = self;
+        let config = model.config();
+        let ctx = config.audio_ctx();
+        let (mut cross, mut own) = decoder.lend();
+        let filters = model.mel_filters()?;
+        let mel = mel.compute(&compute.kernels, filters, samples, 2 * ctx, &mut cross)?;
+        let (expected, found) = (config.state() * ctx, own.left());
+        Encoder::new(config, ctx, options.precision, &mut cross, &mut own)
+            .ok_or(Error::Arena { expected, found })?
+            .run(compute, model, mel, scratch)?;
+        decoder.start(compute, model, ctx, scratch)
     }
 
-    /// The log-mel `[frames, mels]` of the last window encoded.
-    pub fn log_mel(&self) -> &[f32] {
-        self.mel.values()
-    }
-
-    /// The encoder's output `[n_audio_ctx, width]` for the last window.
-    pub fn encoded(&self) -> &[f32] {
-        self.encoder.output()
+    /// The log-mel `[frames, n_mels]` of up to a window of samples. What has been encoded before is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// Unusable weights.
+    pub fn log_mel(&mut self, samples: &[f32]) -> Result<&[f32], Error> {
+        let config = self.model.config();
+        let (mels, filters) = (config.n_mels as usize, self.model.mel_filters()?);
+        let (mut memory, _) = self.decoder.lend();
+        let kernels = &self.compute.kernels;
+        let mel = self.mel.compute(kernels, filters, samples, config.frames(), &mut memory)?;
+        Ok(&mel[mels..mel.len() - mels])
     }
 
     /// Feeds a token to the decoder and returns the logits `[n_vocab]` of the next, or `None` when
-    /// the decoder is full or there is no such token. A window begins with an empty decoder.
+    /// nothing is encoded, the decoder is full or there is no such token. A window begins with an
+    /// empty decoder.
     ///
     /// # Errors
     /// Unusable weights.
     pub fn feed(&mut self, token: u32) -> Result<Option<&[f32]>, Error> {
         let config = self.model.config();
-        if self.fed >= config.text_ctx() || token >= config.n_vocab {
+        let has_room = self.decoder.has_audio() && self.fed < config.text_ctx();
+        if !has_room || token >= config.n_vocab {
             return Ok(None);
         }
         let position = self.fed;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use trit_core::f16;
 use trit_core::foreign::ggml::GgmlType;
-use trit_whisper::convert::{ConvertOptions, Dense, convert};
+use trit_whisper::convert::{ConvertOptions, Storage, convert};
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{Model, import};
 
@@ -172,7 +172,7 @@ fn every_dense_type_of_whisper_cpp_is_read() {
         let zeros = |n: usize| (kind, vec![0; known.bytes(n).unwrap()]);
         let source = Bin::with_tensors(zeros).write(work.path());
         let dest = work.path().join("model.trit");
-        let options = ConvertOptions { linear: Dense::Int8, ..ConvertOptions::default() };
+        let options = ConvertOptions { linear: Storage::Int8, ..ConvertOptions::default() };
         converted(&source, &dest, &options).unwrap();
         Model::parse(&MappedFile::open(&dest).unwrap()).unwrap();
     }

@@ -6,7 +6,8 @@ use trit_simd::parallel::{Join, Sequential};
 use trit_simd::{Cpu, Kernels, Level};
 use trit_whisper::threads::Threads;
 use trit_whisper::{
-    Config, Error, Event, MemoryPlan, Model, ModelError, Options, Samples, Transcriber, embedded,
+    Config, Error, Event, MemoryPlan, Model, ModelError, Options, Precision, Samples, Transcriber,
+    embedded,
 };
 
 fn speechlike(n: usize) -> Vec<f32> {
@@ -20,13 +21,22 @@ fn speechlike(n: usize) -> Vec<f32> {
 
 /// Encoder output and the logits of a few tokens, as bits.
 fn bits(kernels: Kernels, join: &dyn Join, decoder_threads: Option<usize>) -> Vec<u32> {
+    bits_after(kernels, join, Options { decoder_threads, ..Options::default() }, |_| {})
+}
+
+/// As [`bits`], with any options, in an arena that `before` has had its way with.
+fn bits_after(
+    kernels: Kernels,
+    join: &dyn Join,
+    options: Options<'_>,
+    before: impl FnOnce(&mut [u8]),
+) -> Vec<u32> {
     let model = Model::parse(embedded::model()).unwrap();
-    let plan = MemoryPlan::with_threads(model.config(), join.threads());
+    let plan = MemoryPlan::with_options(model.config(), join.threads(), &options);
     let mut arena = vec![0; plan.total()];
-    let options = Options { decoder_threads, ..Options::default() };
+    before(&mut arena);
     let mut transcriber = Transcriber::new(&model, kernels, join, &mut arena, options).unwrap();
-    transcriber.encode(&speechlike(60_000)).unwrap();
-    let mut values = transcriber.encoded().to_vec();
+    let mut values = transcriber.encode(&speechlike(60_000)).unwrap().to_vec();
     for token in [model.config().sot, model.config().timestamp_first + 2, 3] {
         values.extend_from_slice(transcriber.feed(token).unwrap().unwrap());
     }
@@ -51,6 +61,32 @@ fn every_number_of_threads_gives_the_same_bits() {
         let threads = Threads::new(count).unwrap();
         let found = threads.install(|| bits(kernels, &threads, decoding));
         assert!(found == expected, "{count} threads, {decoding:?} of them decoding, differ");
+    }
+}
+
+/// Encoder and decoder take turns in one memory, so neither may rely on what it holds.
+#[test]
+fn what_the_arena_held_changes_nothing() {
+    let model = Model::parse(embedded::model()).unwrap();
+    let kernels = Kernels::new(&Cpu::detect());
+    for precision in [Precision::SevenBits, Precision::Float] {
+        let options = Options { precision, ..Options::default() };
+        let run = |before: &dyn Fn(&mut [u8])| bits_after(kernels, &Sequential, options, before);
+        let expected = run(&|_| {});
+        for byte in [0x7F, 0x80, 0xFF] {
+            assert!(run(&|arena| arena.fill(byte)) == expected, "{precision:?} after {byte:#x}");
+        }
+        let other_audio = |arena: &mut [u8]| {
+            let options = Options { precision, ..Options::default() };
+            let transcriber = Transcriber::new(&model, kernels, &Sequential, arena, options);
+            let mut transcriber = transcriber.unwrap();
+            assert!(transcriber.feed(0).unwrap().is_none(), "there is no audio yet");
+            transcriber.encode(&[0.5; 9000]).unwrap();
+            while transcriber.feed(0).unwrap().is_some() {}
+            assert!(transcriber.log_mel(&[0.1; 100]).unwrap().iter().all(|x| x.is_finite()));
+            assert!(transcriber.feed(0).unwrap().is_none(), "the log-mel took its place");
+        };
+        assert!(run(&other_audio) == expected, "{precision:?} after other audio");
     }
 }
 

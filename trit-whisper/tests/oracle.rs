@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
+use trit_core::GroupSize;
 use trit_core::quantize::Granularity;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
-use trit_whisper::convert::{ConvertOptions, Dense, Ternarize, convert};
+use trit_whisper::convert::{ConvertOptions, Part, Storage, Ternarize, convert};
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{MemoryPlan, Model, Options, Precision, Transcriber, import};
 
@@ -87,7 +88,9 @@ fn run(folder: &Path, options: &ConvertOptions, precision: Precision) -> (Expect
     let options = Options { precision, ..Options::default() };
     let mut transcriber =
         Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
-    transcriber.encode(&expected.floats("samples")).unwrap();
+    let samples = expected.floats("samples");
+    let mel = transcriber.log_mel(&samples).unwrap().to_vec();
+    let encoded = transcriber.encode(&samples).unwrap().to_vec();
     let (mut logits, mut next) = (Vec::new(), Vec::new());
     for token in expected.ids("tokens") {
         let row = transcriber.feed(token).unwrap().unwrap();
@@ -95,18 +98,19 @@ fn run(folder: &Path, options: &ConvertOptions, precision: Precision) -> (Expect
         next.push(best as u32);
         logits.extend_from_slice(row);
     }
-    let mel = transcriber.log_mel().to_vec();
-    let encoded = transcriber.encoded().to_vec();
     (expected, Found { mel, encoded, logits, next })
 }
 
 const F32: ConvertOptions = ConvertOptions {
-    ternary: None,
-    linear: Dense::F32,
-    head: Dense::F32,
-    conv: Dense::F32,
-    positions: Dense::F32,
+    linear: Storage::F32,
+    parts: [None; Part::ALL.len()],
+    head: Storage::F32,
+    conv: Storage::F32,
+    positions: Storage::F32,
 };
+
+const TERNARY: ConvertOptions =
+    ConvertOptions { linear: Storage::Ternary(Ternarize::Exact, Granularity::Row), ..F32 };
 
 #[test]
 fn dense_models_agree_in_f32() {
@@ -143,7 +147,8 @@ fn seven_bits_stay_near() {
 
 #[test]
 fn narrower_dense_types_stay_near() {
-    for (dense, bound) in [(Dense::F16, 5e-3), (Dense::Int8, 0.15)] {
+    let int4 = Storage::Int4(GroupSize::G32);
+    for (dense, bound) in [(Storage::F16, 5e-3), (Storage::Int8, 0.15), (int4, 0.6)] {
         let options = ConvertOptions { linear: dense, head: dense, conv: dense, ..F32 };
         let (expected, found) = run(&fixtures().join("dense"), &options, Precision::Float);
         let logits = relative(&found.logits, &expected.floats("logits"));
@@ -155,13 +160,36 @@ fn narrower_dense_types_stay_near() {
 #[test]
 fn exactly_ternary_models_agree() {
     for folder in models("ternary") {
-        let ternary = Some((Ternarize::Exact, Granularity::Row));
-        let options = ConvertOptions { ternary, ..F32 };
-        let (expected, found) = run(&folder, &options, Precision::default());
+        let (expected, found) = run(&folder, &TERNARY, Precision::default());
         let encoded = cosine(&found.encoded, &expected.floats("encoded"));
         let logits = cosine(&found.logits, &expected.floats("logits"));
         println!("{}: cosine encoder {encoded:.6}, logits {logits:.6}", folder.display());
         assert!(encoded >= 0.999 && logits >= 0.999);
+    }
+}
+
+/// What a narrower head costs: the relative difference of the logits, and how many of the tokens
+/// chosen by the head in f32 it chooses too. A random head has no structure that would help it.
+#[test]
+fn narrower_heads_stay_near() {
+    let int4 = |size| Storage::Int4(size);
+    let heads = [
+        (Storage::Int8, 0.02),
+        (int4(GroupSize::G32), 0.15),
+        (int4(GroupSize::G64), 0.15),
+        (int4(GroupSize::G128), 0.2),
+    ];
+    for folder in models("ternary") {
+        let (_, whole) = run(&folder, &TERNARY, Precision::default());
+        for (head, bound) in heads {
+            let (_, found) =
+                run(&folder, &ConvertOptions { head, ..TERNARY }, Precision::default());
+            let logits = relative(&found.logits, &whole.logits);
+            let same = found.next.iter().zip(&whole.next).filter(|(a, b)| a == b).count();
+            let all = whole.next.len();
+            println!("{}: {head:?}: logits {logits:.1e}, {same} of {all} tokens", folder.display());
+            assert!(logits <= bound, "{head:?}");
+        }
     }
 }
 
@@ -177,9 +205,7 @@ fn a_dense_model_is_not_exactly_ternary() {
     let checkpoint = import::open(&fixtures().join("dense")).unwrap();
     let work = tempfile::tempdir().unwrap();
     let path = work.path().join("model.trit");
-    let ternary = Some((Ternarize::Exact, Granularity::Row));
-    let options = ConvertOptions { ternary, ..F32 };
-    let error = convert(checkpoint.as_ref(), &path, &options, &mut |_, _| {}).unwrap_err();
+    let error = convert(checkpoint.as_ref(), &path, &TERNARY, &mut |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("is not exactly ternary"), "{error}");
     assert!(!path.exists() && std::fs::read_dir(work.path()).unwrap().next().is_none());
 }

@@ -9,7 +9,7 @@ use trit_core::container::Container;
 use trit_core::quantize::{Granularity, TernaryRule};
 use trit_fuzz::import;
 use trit_fuzz::model_file::ModelFile;
-use trit_whisper::convert::{ConvertOptions, Dense, Ternarize, convert};
+use trit_whisper::convert::{ConvertOptions, Storage, Ternarize, convert};
 
 use crate::draft::Draft;
 
@@ -143,16 +143,16 @@ impl HuggingFace {
         };
         let rule = Ternarize::Rule(TernaryRule::Absmean);
         let ternary = ConvertOptions {
-            ternary: Some((rule, Granularity::Row)),
-            conv: Dense::Int8,
+            linear: Storage::Ternary(rule, Granularity::Row),
+            conv: Storage::Int8,
             ..ConvertOptions::default()
         };
         let dense = ConvertOptions {
-            linear: Dense::Int8,
-            head: Dense::F16,
-            conv: Dense::F32,
-            positions: Dense::F32,
-            ternary: None,
+            linear: Storage::Int8,
+            head: Storage::F16,
+            conv: Storage::F32,
+            positions: Storage::F32,
+            ..ConvertOptions::default()
         };
         Ok((write(ternary)?, write(dense)?))
     }

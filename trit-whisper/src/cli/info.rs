@@ -111,7 +111,8 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Pr
     text += &format!("memory besides the weights, {threads} threads\n");
     for (label, part) in [
         ("log-mel", plan.mel),
-        ("encoder", plan.encoder),
+        ("encoder's residual stream", plan.encoder),
+        ("encoder's attention cache", plan.encoder_cache),
         ("cross-attention cache", plan.cross_cache),
         ("self-attention cache", plan.self_cache),
         ("decoding", plan.decoding),
