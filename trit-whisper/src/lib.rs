@@ -28,6 +28,7 @@
 #![deny(unsafe_code)]
 
 mod arena;
+mod audio_ctx;
 mod cache;
 mod config;
 mod decode;
@@ -71,6 +72,7 @@ mod tokenizer;
 #[cfg(feature = "std")]
 pub mod wer;
 
+pub use audio_ctx::AudioCtx;
 pub use cache::Precision;
 pub use config::Config;
 pub use error::{Error, ModelError};

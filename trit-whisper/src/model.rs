@@ -321,9 +321,19 @@ impl<'a> Model<'a> {
         &self.container
     }
 
-    /// Where in the file the encoder's weights are.
-    pub fn encoder_span(&self) -> Range<usize> {
-        self.container.span("encoder.")
+    /// Where in the file the weights are that a window's tokens do not need once it is encoded: the
+    /// encoder's, and those that make keys and values of its output.
+    pub fn encoding_spans(&self) -> impl Iterator<Item = Range<usize>> {
+        let keys_and_values = (0..self.config.n_text_layer).flat_map(|block| {
+            ["key", "value"].map(|part| {
+                let mut name = TensorName::new();
+                // Cannot fail: see `blocks`.
+                let _ = write!(name, "decoder.blocks.{block}.cross_attn.{part}.");
+                name
+            })
+        });
+        let spans = keys_and_values.map(|name| self.container.span(&name));
+        core::iter::once(self.container.span("encoder.")).chain(spans)
     }
 
     /// A text entry such as `meta.name`, if there is one.

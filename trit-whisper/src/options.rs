@@ -1,5 +1,6 @@
 //! How to transcribe.
 
+use crate::audio_ctx::AudioCtx;
 use crate::cache::Precision;
 use crate::config::Config;
 use crate::decode::window::Decoded;
@@ -26,6 +27,8 @@ pub struct Options<'o> {
     pub timestamps: bool,
     /// How attention keeps keys and values.
     pub precision: Precision,
+    /// How much of a window is encoded.
+    pub audio_ctx: AudioCtx,
     /// Threads that decode, of all that encode; `None` takes them all. Decoding reads most weights
     /// once for each token, so that it may end at the memory before it ends at the cores.
     pub decoder_threads: Option<usize>,
@@ -114,6 +117,7 @@ impl Default for Options<'_> {
             translate: false,
             timestamps: true,
             precision: Precision::default(),
+            audio_ctx: AudioCtx::default(),
             decoder_threads: None,
             temperatures: &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
             beam_size: 1,

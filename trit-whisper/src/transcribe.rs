@@ -33,7 +33,7 @@ pub enum Event<'t> {
         /// How probable it is among the model's languages: 1 for a given one.
         probability: f32,
     },
-    /// A window is encoded: the encoder's weights ([`Model::encoder_span`]) are not read until the
+    /// A window is encoded: some weights ([`Model::encoding_spans`]) are not read until the
     /// next.
     Encoded,
     /// A window is decoded; its segments, if it is not silent, come next.
@@ -166,7 +166,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let end = options.duration.map_or(usize::MAX, |d| options.offset.saturating_add(d));
         let mut seek = options.offset;
         while seek < end {
-            let most = config.window().min(end - seek);
+            let most = options.audio_ctx.window(&config).min(end - seek);
             let window = samples.window(seek, most).ok_or(Error::Samples)?;
             let window = &window[..window.len().min(most)];
             if window.is_empty() {
@@ -261,14 +261,16 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         if samples.is_empty() {
             return Err(Error::EmptyAudio);
         }
-        let samples = &samples[..samples.len().min(self.model.config().window())];
+        let most = self.options.audio_ctx.window(self.model.config());
+        let samples = &samples[..samples.len().min(most)];
         check_finite(samples, 0)?;
         self.encode(samples)?;
         self.languages()
     }
 
-    /// Encodes up to a window of samples. Returns the encoder's output `[n_audio_ctx, width]`, in
-    /// memory that the tokens fed next take over.
+    /// Encodes up to a window of samples, in as many positions as [`Options::audio_ctx`] says.
+    /// Returns the encoder's output `[positions, width]`, in memory that the tokens fed next take
+    /// over.
     ///
     /// # Errors
     /// Unusable weights.
@@ -276,7 +278,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         self.fed = 0;
         let Self { model, compute, options, mel, decoder, scratch, .. } = self;
         let config = model.config();
-        let ctx = config.audio_ctx();
+        let ctx = options.audio_ctx.positions(config, samples.len());
         let (mut cross, mut own) = decoder.lend();
         let filters = model.mel_filters()?;
         let mel = mel.compute(&compute.kernels, filters, samples, 2 * ctx, &mut cross)?;

@@ -1,13 +1,15 @@
 //! The embedded model: its bits do not depend on CPU or threads, and damage to it is found.
 
+use std::num::NonZero;
+
 use proptest::prelude::*;
 use trit_core::container::ContainerError;
 use trit_simd::parallel::{Join, Sequential};
 use trit_simd::{Cpu, Kernels, Level};
 use trit_whisper::threads::Threads;
 use trit_whisper::{
-    Config, Error, Event, MemoryPlan, Model, ModelError, Options, Precision, Samples, Transcriber,
-    embedded,
+    AudioCtx, Config, Error, Event, MemoryPlan, Model, ModelError, Options, Precision, Samples,
+    Transcriber, embedded,
 };
 
 fn speechlike(n: usize) -> Vec<f32> {
@@ -88,6 +90,41 @@ fn what_the_arena_held_changes_nothing() {
         };
         assert!(run(&other_audio) == expected, "{precision:?} after other audio");
     }
+}
+
+#[test]
+fn any_number_of_positions_can_be_encoded() {
+    let model = Model::parse(embedded::model()).unwrap();
+    let (config, kernels) = (*model.config(), Kernels::new(&Cpu::detect()));
+    let mut arena = vec![0; MemoryPlan::new(&config).total()];
+    let mut encoded = |audio_ctx, samples: &[f32]| {
+        let options = Options { audio_ctx, ..Options::default() };
+        let arena = &mut arena[..];
+        let mut transcriber =
+            Transcriber::new(&model, kernels, &Sequential, arena, options).unwrap();
+        let mut bits: Vec<u32> =
+            transcriber.encode(samples).unwrap().iter().map(|x| x.to_bits()).collect();
+        let positions = bits.len() / config.state();
+        let logits = transcriber.feed(config.sot).unwrap().unwrap();
+        bits.extend(logits.iter().map(|x| x.to_bits()));
+        let windows = transcriber.transcribe(samples, &mut |_| {}).unwrap().windows;
+        (positions, windows, bits)
+    };
+    let fixed = |n| AudioCtx::Positions(NonZero::new(n).unwrap());
+    let samples = speechlike(config.window() / 3);
+    let full = encoded(AudioCtx::Full, &samples);
+    assert_eq!(full.0, config.audio_ctx());
+    assert!(encoded(fixed(config.audio_ctx()), &samples) == full);
+    let auto = encoded(AudioCtx::Auto, &samples);
+    assert_eq!(auto.0, AudioCtx::Auto.positions(&config, samples.len()));
+    assert!(encoded(fixed(auto.0), &samples) == auto);
+    for positions in [1, 3, 16, 17, 64, 65] {
+        let (found, windows, _) = encoded(fixed(positions), &samples);
+        assert_eq!(found, positions);
+        // A window moves on by what its timestamps say, at most by all of it.
+        assert!(windows >= samples.len().div_ceil(positions * 320), "{positions} positions");
+    }
+    assert!(encoded(AudioCtx::Full, &samples) == full);
 }
 
 #[test]

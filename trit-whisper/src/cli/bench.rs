@@ -8,12 +8,13 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
 
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, Failure, ModelBytes, machine};
+use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, machine};
 
 const EXAMPLES: &str = "\
 Examples:
   trit-whisper bench
-  trit-whisper bench --threads 4 --runs 21 small.trit";
+  trit-whisper bench --threads 4 --runs 21 small.trit
+  trit-whisper bench --seconds 9 --audio-ctx auto --tokens 25 small.trit";
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
@@ -26,6 +27,14 @@ pub(crate) struct Arguments {
     threads: usize,
     #[command(flatten)]
     attention: AttentionOptions,
+    #[command(flatten)]
+    audio_ctx: AudioCtxOptions,
+    /// Length of the sound; a whole window if not given
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    seconds: Option<f64>,
+    /// Tokens decoded in a run
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tokens: u32,
     /// How often each part is timed
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
@@ -33,8 +42,12 @@ pub(crate) struct Arguments {
     tuning: TuningOptions,
 }
 
-/// Tokens decoded in one run.
-const TOKENS: usize = 16;
+fn seconds(text: &str) -> Result<f64, &'static str> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected a number from 0.01 to 3600"),
+    }
+}
 
 /// A window of something like speech: a chirp with pauses.
 pub(crate) fn chirp(samples: usize) -> Vec<f32> {
@@ -50,45 +63,75 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
+/// Seconds that a run's parts took.
+#[derive(Default)]
+struct Times {
+    log_mel: Vec<f64>,
+    encode: Vec<f64>,
+    token: Vec<f64>,
+    all: Vec<f64>,
+}
+
+/// The seconds since `start`, which becomes now.
+fn lap(start: &mut Instant) -> f64 {
+    let now = Instant::now();
+    now.duration_since(std::mem::replace(start, now)).as_secs_f64()
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut start = Instant::now();
     let bytes = ModelBytes::open(arguments.model.as_deref())?;
     let model = bytes.model()?;
+    let load = lap(&mut start);
     let threads = Threads::new(arguments.threads)
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
     let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
     let kernels = tuned.kernels;
     let config = *model.config();
     let precision = arguments.attention.precision();
-    let plan = MemoryPlan::with_precision(&config, threads.threads(), precision);
+    let options =
+        Options { precision, audio_ctx: arguments.audio_ctx.audio_ctx, ..Options::default() };
+    let window = options.audio_ctx.window(&config);
+    let asked = arguments.seconds.map(|seconds| (seconds * SAMPLE_RATE as f64) as usize);
+    let samples = chirp(asked.map_or(window, |samples| samples.clamp(1, window)));
+    let plan = MemoryPlan::with_options(&config, threads.threads(), &options);
+    let mut start = Instant::now();
     let mut arena = super::arena(plan.total())?;
     let timed = threads.install(|| -> Result<_, Error> {
-        let options = Options { precision, ..Options::default() };
         let mut transcriber = Transcriber::new(&model, kernels, &threads, &mut arena, options)?;
-        let samples = chirp(config.window());
-        let (mut encode, mut decode) = (Vec::new(), Vec::new());
+        let ready = lap(&mut start);
+        let mut times = Times::default();
         for _ in 0..arguments.runs {
-            let start = Instant::now();
+            let mut start = Instant::now();
+            transcriber.log_mel(&samples)?;
+            times.log_mel.push(lap(&mut start));
             transcriber.encode(&samples)?;
-            encode.push(start.elapsed().as_secs_f64());
-            bytes.release(model.encoder_span());
-            let start = Instant::now();
+            let encode = lap(&mut start);
+            bytes.release_encoding(&model);
+            let mut start = Instant::now();
             let mut count = 0;
-            while count < TOKENS && transcriber.feed(config.sot)?.is_some() {
+            while count < arguments.tokens && transcriber.feed(config.sot)?.is_some() {
                 count += 1;
             }
-            decode.push(start.elapsed().as_secs_f64() / count as f64);
+            let decode = lap(&mut start);
+            times.encode.push(encode);
+            times.token.push(decode / f64::from(count.max(1)));
+            times.all.push(encode + decode);
             bytes.release(0..model.container().file_len());
         }
-        Ok((median(encode), median(decode)))
+        Ok((ready, times))
     });
-    let (encode, decode) =
+    let (ready, times) =
         timed.map_err(|error| Failure::Model(format!("{}: {error}", bytes.name())))?;
-    let window = config.window() as f64 / SAMPLE_RATE as f64;
+    let length = samples.len() as f64 / SAMPLE_RATE as f64;
     let mut text = format!(
         "model               {}\n\
          threads             {}\n\
-         encode {window:>4.1} s window {:>9.2} ms   (log-mel and cross-attention keys included)\n\
+         load                {:>9.2} ms   (checksums included), {:.2} ms until it is ready for audio\n\
+         log-mel {length:>6.1} s    {:>9.2} ms\n\
+         encode {length:>7.1} s    {:>9.2} ms   in {} positions (log-mel and cross-attention keys included)\n\
          decode one token    {:>9.3} ms\n\
+         audio and {:>3} tokens {:>8.2} ms\n\
          medians of          {:>9} runs\n\
          arena               {:>9.1} MiB\n\
          peak memory         {:>13}\n\
@@ -96,8 +139,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
          kernels\n",
         bytes.name(),
         threads.threads(),
-        encode * 1e3,
-        decode * 1e3,
+        load * 1e3,
+        (load + ready) * 1e3,
+        median(times.log_mel) * 1e3,
+        median(times.encode) * 1e3,
+        options.audio_ctx.positions(&config, samples.len()),
+        median(times.token) * 1e3,
+        arguments.tokens,
+        median(times.all) * 1e3,
         arguments.runs,
         plan.total() as f64 / (1 << 20) as f64,
         machine::peak_memory(),

@@ -111,21 +111,29 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Pr
     text += &format!("memory besides the weights, {threads} threads\n");
     for (label, part) in [
         ("log-mel", plan.mel),
-        ("encoder's residual stream", plan.encoder),
-        ("encoder's attention cache", plan.encoder_cache),
+        ("residual stream", plan.encoder),
+        ("encoder's cache", plan.encoder_cache),
         ("cross-attention cache", plan.cross_cache),
         ("self-attention cache", plan.self_cache),
         ("decoding", plan.decoding),
         ("scratch", plan.scratch),
+        ("in use while encoding", plan.encoding_phase()),
+        ("for the audio's keys", plan.cross_phase()),
+        ("while decoding", plan.decoding_phase()),
         ("arena in all", plan.total()),
     ] {
         text += &format!("  {label:24}{part:>14} bytes {:>9.2} MiB\n", mib(part));
     }
 
-    let weights = bytes.decoding_len(model);
+    // What was in use once stays resident, so of the arena all counts.
+    let (encoding, decoding) = bytes.resident_len(model);
+    let weights = if encoding > decoding {
+        ("weights while encoding", encoding)
+    } else {
+        ("weights while decoding", decoding)
+    };
     let samples = c.window() * size_of::<f32>();
-    let mut parts =
-        vec![("arena", plan.total()), ("weights while decoding", weights), ("samples", samples)];
+    let mut parts = vec![("arena", plan.total()), weights, ("samples", samples)];
     if let Some(program) = machine::resident_memory() {
         parts.push(("this program", program));
     }

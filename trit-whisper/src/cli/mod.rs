@@ -25,7 +25,7 @@ use std::thread::available_parallelism;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use trit_whisper::mmap::MappedFile;
-use trit_whisper::{Model, ModelError, Precision, embedded};
+use trit_whisper::{AudioCtx, Model, ModelError, Precision, embedded};
 
 /// Whisper with ternary weights on small CPUs.
 #[derive(Parser)]
@@ -171,6 +171,26 @@ impl AttentionOptions {
     }
 }
 
+/// How much of each window is encoded.
+#[derive(clap::Args)]
+struct AudioCtxOptions {
+    /// Encoder positions of 20 ms that a window is given: `full`, `auto` (the audio's own and 128
+    /// more) or a number; with too few, models that were not trained for it repeat themselves
+    #[arg(long, default_value = "full", value_name = "N", value_parser = audio_ctx)]
+    audio_ctx: AudioCtx,
+}
+
+fn audio_ctx(text: &str) -> Result<AudioCtx, &'static str> {
+    match text {
+        "full" => Ok(AudioCtx::Full),
+        "auto" => Ok(AudioCtx::Auto),
+        number => {
+            let number = number.parse().map_err(|_| "expected auto, full or a number from 1 on")?;
+            Ok(AudioCtx::Positions(number))
+        }
+    }
+}
+
 /// Most threads that are started: more than any CPU this is made for has.
 const MAX_THREADS: usize = 256;
 
@@ -250,12 +270,23 @@ impl ModelBytes {
         Ok(model)
     }
 
-    /// Bytes of the model that stay resident while tokens are decoded: a file's without the encoder.
-    pub(crate) fn decoding_len(&self, model: &Model<'_>) -> usize {
+    /// Bytes of the model that are resident while a window is encoded, and while its tokens are
+    /// decoded: of a file only what is read.
+    pub(crate) fn resident_len(&self, model: &Model<'_>) -> (usize, usize) {
         let all = model.container().file_len();
         match self {
-            Self::Embedded => all,
-            Self::File(..) => all - model.encoder_span().len(),
+            Self::Embedded => (all, all),
+            Self::File(..) => {
+                let encoding = model.encoding_spans().map(|span| span.len()).sum();
+                (encoding, all - encoding)
+            }
+        }
+    }
+
+    /// Gives back the memory of what only encoding a window reads.
+    pub(crate) fn release_encoding(&self, model: &Model<'_>) {
+        for span in model.encoding_spans() {
+            self.release(span);
         }
     }
 

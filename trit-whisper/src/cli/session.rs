@@ -105,7 +105,7 @@ impl Session<'_> {
                         transcript.language.is_some().then_some(probability);
                 }
                 Event::Encoded => {
-                    bytes.release(model.encoder_span());
+                    bytes.release_encoding(model);
                     lap(&mut encoding);
                 }
                 Event::Segment(segment) => {

@@ -17,7 +17,7 @@ use super::inputs::{self, Input};
 use super::progress::Progress;
 use super::session::{Done, News, Session, language};
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, Failure, ModelBytes, machine, tell};
+use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, machine, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +56,8 @@ pub(crate) struct Arguments {
     threads: usize,
     #[command(flatten)]
     attention: AttentionOptions,
+    #[command(flatten)]
+    audio_ctx: AudioCtxOptions,
     /// Tell of each file, with both texts as they are compared
     #[arg(long, short, requires = "audio")]
     verbose: bool,
@@ -144,6 +146,7 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
     let options = Options {
         language: language(&model, &bytes.name(), arguments.language.as_deref())?,
         precision: arguments.attention.precision(),
+        audio_ctx: arguments.audio_ctx.audio_ctx,
         ..Options::default()
     };
     let threads = Threads::new(arguments.threads)

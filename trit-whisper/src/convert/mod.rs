@@ -10,7 +10,9 @@ use trit_core::quantize::{Granularity, TernaryRule};
 use trit_core::reference::SPECTRUM_SIZE;
 
 use crate::import::{Checkpoint, Header, ImportError};
+use crate::mmap::MappedFile;
 use crate::new_file::NewFile;
+use crate::{Error, Model, SelfTest};
 use encode::{encode, floats};
 pub use tensors::Part;
 use tensors::{Class, tensors};

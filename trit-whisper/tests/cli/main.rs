@@ -226,6 +226,54 @@ fn bench_times_each_part() {
     }
 }
 
+#[test]
+fn bench_takes_clips() {
+    let run = |audio_ctx: &str| {
+        let clip = ["--runs", "1", "--seconds", "1.5", "--tokens", "3", "--audio-ctx", audio_ctx];
+        stdout(&done(program().arg("bench").args(clip))).to_owned()
+    };
+    let auto = run("auto");
+    for part in ["log-mel    1.5 s", "in 203 positions", "audio and   3 tokens", "load"] {
+        assert!(auto.contains(part), "{part} is not in {auto}");
+    }
+    assert!(run("100").contains("in 100 positions"));
+    for wrong in ["0", "-1", "some"] {
+        let output = program().args(["bench", "--audio-ctx", wrong]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
+fn a_short_window_gives_the_words_of_a_whole_one() {
+    let [full, auto] = ["full", "auto"].map(|ctx| transcribe(&["--quiet", "--audio-ctx", ctx]));
+    assert_eq!(stdout(&full), stdout(&auto));
+}
+
+/// Bytes before " MiB" in the line of `text` that begins with `label`.
+#[cfg(target_os = "linux")]
+fn mib(text: &str, label: &str) -> f64 {
+    let line = text.lines().find(|line| line.trim_start().starts_with(label)).unwrap();
+    let (number, _) = line.split_once(" MiB").unwrap();
+    number.rsplit(' ').next().unwrap().parse::<f64>().unwrap() * f64::from(1 << 20)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn info_foretells_the_peak_memory() {
+    let folder = TempDir::new().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dense");
+    let dense = folder.path().join("dense.trit");
+    done(program().arg("convert").args(["--head", "i4:32"]).args([&source, &dense]));
+    let words = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/words.trit");
+    for model in [dense, words] {
+        let info = done(program().arg("info").arg(&model));
+        let foretold = mib(stdout(&info).split_once("peak resident").unwrap().1, "in all");
+        let bench = done(program().args(["bench", "--runs", "2", "--tokens", "999"]).arg(&model));
+        let found = mib(stdout(&bench), "peak memory");
+        assert!((foretold - found).abs() <= 3e6, "{}: {foretold} {found}", model.display());
+    }
+}
+
 /// The only file in the program's part of a cache folder.
 fn kept(cache: &TempDir) -> PathBuf {
     let mut files = fs::read_dir(cache.path().join("trit-whisper")).unwrap();

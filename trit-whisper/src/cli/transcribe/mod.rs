@@ -19,7 +19,7 @@ use super::inputs::{self, Input, Target};
 use super::progress::Progress;
 use super::session::{News, Session, language};
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, Failure, ModelBytes, tell};
+use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, tell};
 use colors::colored;
 
 const EXAMPLES: &str = "\
@@ -60,6 +60,8 @@ pub(crate) struct Arguments {
     decoder_threads: Option<usize>,
     #[command(flatten)]
     attention: AttentionOptions,
+    #[command(flatten)]
+    audio_ctx: AudioCtxOptions,
     /// Colour the text on standard output by how sure the model is of it, from red to green, and
     /// with --verbose the segments; where it is a terminal and NO_COLOR is not set
     #[arg(long)]
@@ -172,6 +174,7 @@ fn options<'o>(
         translate: arguments.translate,
         timestamps: !arguments.no_timestamps,
         precision: arguments.attention.precision(),
+        audio_ctx: arguments.audio_ctx.audio_ctx,
         decoder_threads: arguments.decoder_threads,
         ..decoding
     };
