@@ -102,6 +102,32 @@ impl Layout {
             }
         }
     }
+
+    /// The first of `bytes` that is not [canonical](Self::is_canonical).
+    pub fn first_not_canonical(self, bytes: &[u8]) -> Option<usize> {
+        const T5: [bool; 256] = {
+            let mut wrong = [false; 256];
+            let mut byte = 0;
+            while byte < 256 {
+                wrong[byte] = !Layout::T5.is_canonical(byte as u8);
+                byte += 1;
+            }
+            wrong
+        };
+        match self {
+            Self::T4 => first(bytes, |&byte| !Self::T4.is_canonical(byte)),
+            Self::T5 => first(bytes, |&byte| T5[usize::from(byte)]),
+        }
+    }
+}
+
+/// The first of `values` that is `wrong`. Looks at a block as a whole before it looks at single
+/// values, so that a model's megabytes pass at the speed of vectors.
+pub(crate) fn first<T>(values: &[T], wrong: impl Fn(&T) -> bool) -> Option<usize> {
+    const BLOCK: usize = 1024;
+    let any = |block: &[T]| block.iter().fold(false, |any, value| any | wrong(value));
+    let first = values.chunks(BLOCK).position(any)? * BLOCK;
+    values[first..].iter().position(wrong).map(|index| first + index)
 }
 
 /// Bytes of a packed matrix `[rows, k]`, or `None` where that overflows.
@@ -303,4 +329,23 @@ fn t5_digits(byte: u8) -> [u8; 5] {
         v = v.wrapping_mul(3);
     }
     digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wrong_byte_is_found_wherever_it_is() {
+        for (layout, good, wrong) in [(Layout::T4, 0x56, 0x57), (Layout::T5, 0x80, 0x01)] {
+            assert!(layout.is_canonical(good) && !layout.is_canonical(wrong));
+            let mut bytes = [good; 2100];
+            assert_eq!(layout.first_not_canonical(&bytes), None);
+            assert_eq!(layout.first_not_canonical(&[]), None);
+            for at in [2099, 2048, 2047, 1024, 1023, 1, 0] {
+                bytes[at] = wrong;
+                assert_eq!(layout.first_not_canonical(&bytes), Some(at));
+            }
+        }
+    }
 }

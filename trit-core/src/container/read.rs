@@ -6,6 +6,7 @@ use super::{
     ALIGNMENT, ContainerError, DType, Form, HEADER_BYTES, Header, MAGIC, MAX_ENTRIES, Name,
     RECORD_BYTES, Record, ScaleKind, VERSION, aligned,
 };
+use crate::layout::first;
 use crate::{F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, Scales, TernaryMatrix};
 
 /// An opened `.trit` file.
@@ -361,17 +362,16 @@ impl<'a> Entry<'a> {
         }
         let form = self.form();
         let non_finite = match form.dtype {
-            DType::F32 => self.f32()?.values().iter().position(|value| !value.is_finite()),
+            DType::F32 => first(self.f32()?.values(), |value| !value.is_finite()),
             // An exponent of all ones is an infinity or a NaN.
-            DType::F16 => self.f16()?.values().iter().position(|bits| bits & 0x7C00 == 0x7C00),
+            DType::F16 => first(self.f16()?.values(), |bits| bits & 0x7C00 == 0x7C00),
             _ => None,
         };
         if let Some(index) = non_finite {
             return Err(ContainerError::NonFinite { name, index });
         }
         if let Some(layout) = form.dtype.layout() {
-            let wrong = self.data().iter().position(|&byte| !layout.is_canonical(byte));
-            if let Some(byte) = wrong {
+            if let Some(byte) = layout.first_not_canonical(self.data()) {
                 return Err(ContainerError::NotTernary { name, byte });
             }
         }

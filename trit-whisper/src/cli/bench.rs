@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use trit_simd::parallel::Join;
+use trit_simd::{Cpu, Kernels, Level};
 use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
 
@@ -40,6 +41,18 @@ pub(crate) struct Arguments {
     runs: u32,
     #[command(flatten)]
     tuning: TuningOptions,
+    /// Hold the CPU back to a level of instructions, such as avx2, untuned
+    #[arg(long, value_name = "LEVEL", value_parser = level, conflicts_with = "tuning")]
+    level: Option<Level>,
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    let has = |level: &Level| Cpu::detect().at(*level).is_some();
+    let levels: Vec<_> = Level::ALL.into_iter().filter(has).collect();
+    levels.iter().copied().find(|level| level.name() == text).ok_or_else(|| {
+        let names: Vec<_> = levels.into_iter().map(Level::name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 fn seconds(text: &str) -> Result<f64, &'static str> {
@@ -86,7 +99,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let threads = Threads::new(arguments.threads)
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
     let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
-    let kernels = tuned.kernels;
+    let held_back = arguments.level.and_then(|level| Cpu::detect().at(level));
+    let kernels = held_back.map_or(tuned.kernels, |cpu| Kernels::new(&cpu));
     let config = *model.config();
     let precision = arguments.attention.precision();
     let options =
@@ -150,7 +164,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         arguments.runs,
         plan.total() as f64 / (1 << 20) as f64,
         machine::peak_memory(),
-        tuned.file().map_or("none".into(), |(path, _)| path.display().to_string()),
+        match (arguments.level, tuned.file()) {
+            (None, Some((path, _))) => path.display().to_string(),
+            _ => "none".into(),
+        },
     );
     for name in kernels.names() {
         text += &format!("  {name}\n");
