@@ -370,10 +370,10 @@ impl<'a> Entry<'a> {
         if let Some(index) = non_finite {
             return Err(ContainerError::NonFinite { name, index });
         }
-        if let Some(layout) = form.dtype.layout() {
-            if let Some(byte) = layout.first_not_canonical(self.data()) {
-                return Err(ContainerError::NotTernary { name, byte });
-            }
+        if let Some(layout) = form.dtype.layout()
+            && let Some(byte) = layout.first_not_canonical(self.data())
+        {
+            return Err(ContainerError::NotTernary { name, byte });
         }
         Ok(())
     }
