@@ -1,12 +1,16 @@
 //! Any bytes as a model, and what parses is made to transcribe: every level must say the same.
 #![no_main]
 
+use std::num::NonZero;
+
 use libfuzzer_sys::fuzz_target;
 use trit_fuzz::levels;
 use trit_fuzz::model_file::ModelFile;
 use trit_simd::Kernels;
 use trit_simd::parallel::Sequential;
-use trit_whisper::{Error, Event, MemoryPlan, Model, Options, Summary, Transcriber};
+use trit_whisper::{
+    AudioCtx, Error, Event, MemoryPlan, Model, Options, Precision, Summary, Transcriber,
+};
 
 /// Samples given to each model: several windows of the smallest.
 const SAMPLES: usize = 1000;
@@ -30,6 +34,8 @@ fuzz_target!(|data: &[u8]| {
         language: (options & 1 == 1).then_some(u32::from_le_bytes(language)),
         translate: options & 2 == 2,
         timestamps: options & 4 == 4,
+        precision: if language[1] & 1 == 1 { Precision::Float } else { Precision::SevenBits },
+        audio_ctx: NonZero::new(language[2].into()).map_or(AudioCtx::Full, AudioCtx::Positions),
         ..Options::default()
     };
     let expected = transcribed(&model, Kernels::scalar(), options);

@@ -7,8 +7,12 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
+<<<<<<< HEAD
 use trit_whisper::convert::{ConvertOptions, Dense, convert};
 use trit_whisper::embedded;
+=======
+use trit_whisper::convert::{ConvertOptions, Storage, convert};
+>>>>>>> f184740 (Convert the decoding tests' model by the new options)
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{
     Error, Event, MemoryPlan, Model, Options, Precision, SAMPLE_RATE, Transcriber, import,
@@ -48,11 +52,11 @@ impl Tiny {
         std::fs::write(folder.path().join("model.safetensors"), weights).unwrap();
         let path = folder.path().join("model.trit");
         let options = ConvertOptions {
-            ternary: None,
-            linear: Dense::F32,
-            head: Dense::F32,
-            conv: Dense::F32,
-            positions: Dense::F32,
+            parts: Default::default(),
+            linear: Storage::F32,
+            head: Storage::F32,
+            conv: Storage::F32,
+            positions: Storage::F32,
         };
         let checkpoint = import::open(folder.path()).unwrap();
         convert(checkpoint.as_ref(), &path, &options, &mut |_, _| {}).unwrap();
