@@ -7,12 +7,8 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
-<<<<<<< HEAD
-use trit_whisper::convert::{ConvertOptions, Dense, convert};
-use trit_whisper::embedded;
-=======
 use trit_whisper::convert::{ConvertOptions, Storage, convert};
->>>>>>> f184740 (Convert the decoding tests' model by the new options)
+use trit_whisper::embedded;
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{
     Error, Event, MemoryPlan, Model, Options, Precision, SAMPLE_RATE, Transcriber, import,
