@@ -21,6 +21,7 @@ const COMPUTING: &[&str] = &[
     "model",
     "no_alloc",
     "oracle",
+    "decoding",
     "import",
     "tokenizer",
 ];
