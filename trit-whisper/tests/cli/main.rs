@@ -1,6 +1,7 @@
 //! The program, run on the samples. What words the embedded model recognises is for
 //! `models/words.md`; here it is only asked to be the same however it is asked.
 
+mod decoding;
 mod transcripts;
 mod wer;
 
