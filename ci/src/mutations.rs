@@ -243,7 +243,7 @@ pub const MUTATIONS: &[Mutation] = &[
     own(
         "NEON lookup: tokens of a line",
         LINES_ASM,
-        ["$quad, \"+48]", "$quad, \"+32]"],
+        ["load!($n3 $at $quad 48)", "load!($n3 $at $quad 32)"],
         ["cortex-a53", "neon"],
         TERNARY,
     ),

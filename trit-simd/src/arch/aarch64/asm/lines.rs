@@ -17,26 +17,31 @@ use core::arch::asm;
 /// Tokens of a line.
 pub(in super::super) const TOKENS: usize = 32;
 
-/// The address of row 0's line of the quad whose entry lies at bit `$bit` of `$word`, but for the
-/// quad itself: `$to` is `i` for row 0 and `j` for row 1.
+/// Adds a line's register to a sum, by number.
+macro_rules! add {
+    ($sum:literal $line:literal) => {
+        concat!("add v", $sum, ".8h, v", $sum, ".8h, v", $line, ".8h\n")
+    };
+}
+
+/// Loads a register of quad `$quad`, from byte `$byte` of its line on.
+macro_rules! load {
+    ($to:literal $at:literal $quad:literal $byte:literal) => {
+        concat!("ldr q", $to, ", [{", $at, "}, #64*", $quad, "+", $byte, "]\n")
+    };
+}
+
+/// The entry at bit `$bit` of a word.
+macro_rules! entry {
+    ($to:literal $word:literal $bit:literal) => {
+        concat!("ubfx {", $to, "}, {", $word, "}, #", $bit, ", #7\n")
+    };
+}
+
+/// Where an entry's lines lie: `i` for row 0, `j` for row 1.
 macro_rules! address {
-    ($to:literal, $word:literal, $bit:literal, $shift:literal) => {
-        concat!(
-            "ubfx {",
-            $to,
-            "}, {",
-            $word,
-            "}, #",
-            $bit,
-            ", #7\n",
-            "add {",
-            $to,
-            "}, {tables}, {",
-            $to,
-            "}, lsl #",
-            $shift,
-            "\n",
-        )
+    ($to:literal $shift:literal) => {
+        concat!("add {", $to, "}, {tables}, {", $to, "}, lsl #", $shift, "\n")
     };
 }
 
@@ -48,76 +53,16 @@ macro_rules! turn {
      load [$n0:literal $n1:literal $n2:literal $n3:literal] from $at:literal quad $quad:literal;
      address $to:literal, $word:literal, $bit:literal, $shift:literal) => {
         concat!(
-            "add v",
-            $s0,
-            ".8h, v",
-            $s0,
-            ".8h, v",
-            $l0,
-            ".8h\n",
-            "ldr q",
-            $n0,
-            ", [{",
-            $at,
-            "}, #64*",
-            $quad,
-            "]\n",
-            "ubfx {",
-            $to,
-            "}, {",
-            $word,
-            "}, #",
-            $bit,
-            ", #7\n",
-            "add v",
-            $s1,
-            ".8h, v",
-            $s1,
-            ".8h, v",
-            $l1,
-            ".8h\n",
-            "ldr q",
-            $n1,
-            ", [{",
-            $at,
-            "}, #64*",
-            $quad,
-            "+16]\n",
-            "add {",
-            $to,
-            "}, {tables}, {",
-            $to,
-            "}, lsl #",
-            $shift,
-            "\n",
-            "add v",
-            $s2,
-            ".8h, v",
-            $s2,
-            ".8h, v",
-            $l2,
-            ".8h\n",
-            "ldr q",
-            $n2,
-            ", [{",
-            $at,
-            "}, #64*",
-            $quad,
-            "+32]\n",
-            "add v",
-            $s3,
-            ".8h, v",
-            $s3,
-            ".8h, v",
-            $l3,
-            ".8h\n",
-            "ldr q",
-            $n3,
-            ", [{",
-            $at,
-            "}, #64*",
-            $quad,
-            "+48]\n",
+            add!($s0 $l0),
+            load!($n0 $at $quad 0),
+            entry!($to $word $bit),
+            add!($s1 $l1),
+            load!($n1 $at $quad 16),
+            address!($to $shift),
+            add!($s2 $l2),
+            load!($n2 $at $quad 32),
+            add!($s3 $l3),
+            load!($n3 $at $quad 48),
         )
     };
 }
@@ -135,7 +80,7 @@ macro_rules! quad {
 }
 
 /// Declares the loop for some number of quads: how the entries of two rows are loaded, what the sums
-/// start with, the words with the first and the last quads' entries, and the quads after the first.
+/// start with, the registers of the entries, and the quads after the first.
 macro_rules! lines {
     ($(#[$doc:meta])* $name:ident, $quads:literal, $shift:literal:
         entries $load:expr; start $start:expr; words $($word:ident)+;
@@ -158,28 +103,30 @@ macro_rules! lines {
                     "2:",
                     $load,
                     concat!("add {entries}, {entries}, #2*", $quads),
-                    address!("i", "a0", 0, $shift),
+                    entry!("i" "a0" 0),
+                    address!("i" $shift),
                     $start,
-                    address!("j", "b0", 0, $shift),
-                    "ldr q16, [{i}]",
-                    "ldr q17, [{i}, #16]",
-                    "ldr q18, [{i}, #32]",
-                    "ldr q19, [{i}, #48]",
+                    entry!("j" "b0" 0),
+                    address!("j" $shift),
+                    load!(16 "i" 0 0),
+                    load!(17 "i" 0 16),
+                    load!(18 "i" 0 32),
+                    load!(19 "i" 0 48),
                     $(quad!($shift: $last $quad $a $b $bit),)+
-                    "add v0.8h, v0.8h, v16.8h",
-                    concat!("ldr q20, [{j}, #64*", $end, "]"),
-                    "add v1.8h, v1.8h, v17.8h",
-                    concat!("ldr q21, [{j}, #64*", $end, "+16]"),
-                    "add v2.8h, v2.8h, v18.8h",
-                    concat!("ldr q22, [{j}, #64*", $end, "+32]"),
-                    "add v3.8h, v3.8h, v19.8h",
-                    concat!("ldr q23, [{j}, #64*", $end, "+48]"),
+                    add!(0 16),
+                    load!(20 "j" $end 0),
+                    add!(1 17),
+                    load!(21 "j" $end 16),
+                    add!(2 18),
+                    load!(22 "j" $end 32),
+                    add!(3 19),
+                    load!(23 "j" $end 48),
                     "stp q0, q1, [{sums}]",
-                    "add v4.8h, v4.8h, v20.8h",
-                    "add v5.8h, v5.8h, v21.8h",
+                    add!(4 20),
+                    add!(5 21),
                     "stp q2, q3, [{sums}, #32]",
-                    "add v6.8h, v6.8h, v22.8h",
-                    "add v7.8h, v7.8h, v23.8h",
+                    add!(6 22),
+                    add!(7 23),
                     "stp q4, q5, [{sums}, #64]",
                     "subs {pairs}, {pairs}, #1",
                     "stp q6, q7, [{sums}, #96]",
