@@ -90,10 +90,13 @@ impl fmt::Display for Bound {
     }
 }
 
-/// Multiply-accumulates for a byte that the design `lookup` loads from the first cache: for a row, 8
-/// quads and 32 tokens 1024, with a vector of 32 sums of 16 bits from each quad's table and one of the
-/// row's own (`trit-simd/src/ops/lookup.rs`).
-const LOOKUP_INTENSITY: f64 = 1024.0 / (9.0 * 64.0);
+/// Multiply-accumulates for a byte that the design `lookup` loads from the first cache: for a row, the
+/// quads of a chunk and 32 tokens, a vector of 32 sums of 16 bits from each quad's table and one of the
+/// row's own (`trit-simd/src/registry.rs` says how many quads).
+fn lookup_intensity(level: Level) -> f64 {
+    let quads = if level == Level::Dotprod { 16.0 } else { 8.0 };
+    quads * 4.0 * 32.0 / ((quads + 1.0) * 64.0)
+}
 
 /// Bytes that fit any first cache.
 const FIRST_CACHE: usize = 16 << 10;
@@ -120,7 +123,7 @@ fn ceiling(roofline: &Roofline, product: &Product) -> Option<(f64, Bound)> {
     let (_, level) = registry::variants().find(|(name, _)| *name == product.kernel)?;
     // One token does not pay for tables; it goes to the level's first design.
     let compute = if product.kernel.ends_with("_lookup") && product.tokens > 1 {
-        (bandwidth(roofline, level, FIRST_CACHE)? * LOOKUP_INTENSITY, Bound::Loads)
+        (bandwidth(roofline, level, FIRST_CACHE)? * lookup_intensity(level), Bound::Loads)
     } else {
         let same = |multiply: &&trit_benches::roofline::Multiply| multiply.level == level.name();
         (roofline.multiply.iter().find(same)?.rate, Bound::Multiply)
