@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
 type Told = (Result<Summary, Error>, Vec<(usize, usize, Vec<u32>)>);
 
 fn transcribed(model: &Model<'_>, kernels: Kernels, options: Options<'_>) -> Told {
-    let mut arena = vec![0; MemoryPlan::with_options(model.config(), 1, &options).total()];
+    let mut arena = vec![0; MemoryPlan::with_options(model, 1, &options).total()];
     let samples: Vec<f32> = (0..SAMPLES).map(|i| (i as f32 * 0.3).sin()).collect();
     let mut segments = Vec::new();
     let summary = Transcriber::new(model, kernels, &Sequential, &mut arena, options).and_then(

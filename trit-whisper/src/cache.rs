@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use trit_core::heads::Side;
+use trit_core::heads::{OFFSET, Side};
 use trit_core::{HeadShape, HeadsMut};
 use trit_simd::{attention_scratch_len, attention_u7_scratch_len};
 
@@ -107,6 +107,35 @@ impl<'a> Cache<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Writes one head's keys of some positions to `to`, transposed, `[width, stride]`.
+    pub(crate) fn keys_t(
+        &self,
+        head: usize,
+        positions: Range<usize>,
+        stride: usize,
+        to: &mut [f32],
+    ) {
+        match self {
+            Self::SevenBits { keys, .. } => {
+                let (keys, shape) = (keys.as_ref(), keys.shape());
+                for (column, to) in to.chunks_exact_mut(stride).enumerate().take(shape.width()) {
+                    for (to, position) in to.iter_mut().zip(positions.clone()) {
+                        let code = keys.codes()[shape.key_at(head, position, column)];
+                        let scale = keys.scales()[shape.scale_at(head, position)];
+                        *to = f32::from(i16::from(code) - i16::from(OFFSET)) * scale;
+                    }
+                }
+            }
+            Self::Float { shape, keys_t, .. } => {
+                let columns = keys_t.chunks_exact(shape.positions());
+                let columns = columns.skip(head * shape.width()).take(shape.width());
+                for (keys, to) in columns.zip(to.chunks_exact_mut(stride)) {
+                    to[..positions.len()].copy_from_slice(&keys[positions.clone()]);
+                }
+            }
+        }
     }
 
     /// Attention of queries `[tokens, columns]` without a mask over the first `ctx` positions.

@@ -5,10 +5,12 @@
 
 use core::ops::Range;
 
+use heapless::Vec;
 use trit_core::heads::Side;
 
+use crate::align::Aligner;
 use crate::arena::Arena;
-use crate::cache::{Caches, Precision};
+use crate::cache::{Cache, Caches, Precision};
 use crate::config::Config;
 use crate::encoder::{Mlp, Projections, mlp, norm, project};
 use crate::error::Error;
@@ -124,6 +126,19 @@ impl<'a> Decoder<'a> {
         rows: &[Row],
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
+        self.feed_recorded(compute, model, rows, scratch, None)
+    }
+
+    /// As [`feed`](Self::feed), and keeps in `aligner` what its heads ask of the audio.
+    pub(crate) fn feed_recorded(
+        &mut self,
+        compute: &Compute<'_>,
+        model: &Model<'_>,
+        rows: &[Row],
+        scratch: &mut Scratch<'_>,
+        mut aligner: Option<&mut Aligner<'_>>,
+    ) -> Result<(), Error> {
+        compute.check()?;
         let config = model.config();
         let (d, n, audio_ctx) = (config.state(), rows.len(), self.audio_ctx);
         if core::mem::take(&mut self.lent) {
@@ -141,7 +156,7 @@ impl<'a> Decoder<'a> {
         compute.kernels.add(x, normed)?;
 
         let caches = self.own.iter().zip(self.cross.iter());
-        for (block, (mut own, mut cross)) in model.decoder.iter().zip(caches) {
+        for (layer, (block, (mut own, mut cross))) in model.decoder.iter().zip(caches).enumerate() {
             let attn = Projections::new(model, &block.attn)?;
             norm(compute, model, block.attn_ln, x, normed)?;
             let integer = any_integer(&[attn.query, attn.key, attn.value]);
@@ -181,6 +196,14 @@ impl<'a> Decoder<'a> {
                 let acts = Acts::new(compute, normed, d, n, d, integer, &mut scratch.quant)?;
                 let mixed = &mut scratch.mixed[..n * d];
                 let (wide, scores) = (&mut *scratch.wide, &mut *scratch.scores);
+                if let Some(aligner) = &mut aligner {
+                    // Once more and whole: one token's are computed in parts below.
+                    let queries = &mut wide[..n * d];
+                    linear(compute, &query, &acts, queries)?;
+                    for (row, queries) in rows.iter().zip(queries.chunks_exact(d)) {
+                        aligner.record(layer, row.position, queries);
+                    }
+                }
                 if n == 1 {
                     let share = Share { first: 0, out: &mut *mixed, buffer: wide, scores };
                     cross.attend_cross(compute, &query, &acts, audio_ctx, share)?;
@@ -198,6 +221,21 @@ impl<'a> Decoder<'a> {
             mlp(compute, &layers, x, normed, scratch.wide, &mut scratch.quant)?;
         }
         Ok(())
+    }
+
+    /// Aligns the tokens fed with the first `frames` frames: [`Aligner::align`].
+    pub(crate) fn align(
+        &mut self,
+        aligner: &mut Aligner<'_>,
+        tokens: Range<usize>,
+        frames: usize,
+        first: &mut [u32],
+    ) {
+        let frames = frames.min(self.audio_ctx);
+        let mut caches = Vec::<Cache<'_>, { Config::MAX_LAYERS }>::new();
+        // A configuration has no more blocks.
+        caches.extend(self.cross.iter().take(Config::MAX_LAYERS));
+        aligner.align(&caches, tokens, frames, first);
     }
 
     /// The logits computed last, from the first row on, as they have been changed since.

@@ -60,6 +60,7 @@ impl<'a> Encoder<'a> {
             Ok(())
         })?;
         for block in &model.encoder {
+            compute.check()?;
             self.block(compute, model, block, scratch)?;
         }
         let (gain, bias) = model.norm(model.ln_post)?;

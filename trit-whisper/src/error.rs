@@ -83,6 +83,8 @@ pub enum Error {
     },
     /// The samples cannot be had; their source knows why.
     Samples,
+    /// The caller wanted it to stop ([`Transcriber::cancel_with`](crate::Transcriber::cancel_with)).
+    Cancelled,
     /// The model has no such language, or knows one language only.
     Language([u8; 8]),
     /// The model knows one language only, so there is none to detect.
@@ -113,6 +115,7 @@ impl fmt::Display for Error {
             }
             Self::EmptyAudio => f.write_str("there is no audio: no samples"),
             Self::Sample { index } => write!(f, "sample {index} is not a finite number"),
+            Self::Cancelled => f.write_str("cancelled"),
             Self::Samples => f.write_str("the audio cannot be read on"),
             Self::Language(code) => {
                 let code = core::str::from_utf8(code).unwrap_or("").trim_end_matches('\0');

@@ -27,6 +27,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
+mod align;
 mod arena;
 mod audio_ctx;
 mod cache;
@@ -49,6 +50,8 @@ mod segment;
 mod split;
 mod tokens;
 mod transcribe;
+mod vad;
+mod word_times;
 mod words;
 
 #[cfg(feature = "std")]
@@ -65,12 +68,14 @@ pub mod new_file;
 pub mod output;
 #[cfg(feature = "std")]
 pub mod self_test;
+mod stream;
 #[cfg(feature = "std")]
 pub mod threads;
 #[cfg(feature = "std")]
 mod tokenizer;
 #[cfg(feature = "std")]
 pub mod wer;
+mod whisper;
 
 pub use audio_ctx::AudioCtx;
 pub use cache::Precision;
@@ -84,10 +89,15 @@ pub use samples::Samples;
 pub use segment::{Segment, Window};
 #[cfg(feature = "std")]
 pub use self_test::SelfTest;
+pub use stream::{Partial, Stream, StreamEvent, StreamOptions};
 #[cfg(feature = "std")]
 pub use tokenizer::{Tokenizer, UnknownByte};
 pub use tokens::TokenTable;
 pub use transcribe::{Event, Summary, Transcriber};
+pub use vad::{Vad, VadOptions};
+#[cfg(feature = "std")]
+pub use whisper::{LoadError, Whisper};
+pub use word_times::Alignment;
 pub use words::Word;
 
 /// Samples per second of the audio that models take.

@@ -1,6 +1,7 @@
 //! Linear layers over any weight type.
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use trit_core::{QuantizedActs, QuantizedActsMut, TILE_ROWS, activations};
 use trit_simd::Kernels;
@@ -23,12 +24,22 @@ pub(crate) struct Compute<'c> {
     pub(crate) join: &'c dyn Join,
     /// How many of the threads work; at least 1.
     pub(crate) threads: usize,
+    /// Work stops once this is true.
+    pub(crate) cancel: Option<&'c AtomicBool>,
 }
 
 impl Compute<'_> {
+    /// Whether to go on.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.cancel {
+            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
     /// The same on one thread, for work that has been split already.
     pub(crate) fn alone(&self) -> Compute<'static> {
-        Compute { kernels: self.kernels, join: &Sequential, threads: 1 }
+        Compute { kernels: self.kernels, join: &Sequential, threads: 1, cancel: None }
     }
 }
 

@@ -251,6 +251,31 @@ fn join(name: &str, part: &str) -> TensorName {
     joined
 }
 
+const ALIGNMENT_HEADS: &str = "whisper.alignment_heads";
+
+/// Pairs of u16.
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = [u16; 2]> {
+    let number = |low: u8, high: u8| u16::from_le_bytes([low, high]);
+    bytes.chunks_exact(4).map(move |b| [number(b[0], b[1]), number(b[2], b[3])])
+}
+
+/// Whether the alignment heads, if there are any, are heads of the model.
+fn check_heads(container: &Container<'_>, config: &Config) -> Result<(), ModelError> {
+    let Ok(entry) = container.get(ALIGNMENT_HEADS) else { return Ok(()) };
+    let bytes = entry.bytes()?;
+    let exists = |[layer, head]: [u16; 2]| {
+        u32::from(layer) < config.n_text_layer && u32::from(head) < config.n_text_head
+    };
+    let whole = !bytes.is_empty() && bytes.len().is_multiple_of(4);
+    // No more than there are heads, so that the arena's size is bounded by the configuration.
+    let most = config.n_text_layer as usize * config.n_text_head as usize;
+    if whole && bytes.len() / 4 <= most && pairs(bytes).all(exists) {
+        return Ok(());
+    }
+    let (name, field) = (Name::new(ALIGNMENT_HEADS), "list of decoder blocks and heads");
+    Err(ContainerError::BadEntry { name, field }.into())
+}
+
 impl<'a> Model<'a> {
     /// Reads a model from the bytes of a `.trit` file, which must start at a multiple of 64.
     ///
@@ -273,6 +298,7 @@ impl<'a> Model<'a> {
                 return Err(ContainerError::BadEntry { name, field }.into());
             }
         }
+        check_heads(&container, &config)?;
         Ok(Self {
             container,
             config,
@@ -369,6 +395,17 @@ impl<'a> Model<'a> {
     pub(crate) fn ids(&self, list: &str) -> impl Iterator<Item = u32> + use<'a> {
         let bytes = self.container.get(list).and_then(|entry| entry.bytes()).unwrap_or_default();
         bytes.chunks_exact(4).map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]]))
+    }
+
+    /// Decoder blocks and heads whose attention over the audio tells when words are spoken: those of
+    /// `whisper.alignment_heads`, or else all heads of the upper half of the blocks.
+    pub fn alignment_heads(&self) -> impl Iterator<Item = [u16; 2]> + use<'a> {
+        let listed = self.container.get(ALIGNMENT_HEADS).and_then(|entry| entry.bytes());
+        let (layers, heads) = (self.config.n_text_layer, self.config.n_text_head);
+        let upper = if listed.is_ok() { 0..0 } else { layers / 2 * heads..layers * heads };
+        // A configuration has at most 48 blocks and 8192 heads.
+        let upper = upper.map(move |index| [(index / heads) as u16, (index % heads) as u16]);
+        pairs(listed.unwrap_or_default()).chain(upper)
     }
 
     /// The matrix at a directory index that parsing has checked.

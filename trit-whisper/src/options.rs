@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::decode::window::Decoded;
 use crate::decoder::MOST_ROWS;
 use crate::error::Error;
+use crate::vad::VadOptions;
 
 /// How to transcribe. Names, defaults and meanings are openai-whisper's unless a field says
 /// otherwise.
@@ -25,6 +26,12 @@ pub struct Options<'o> {
     pub translate: bool,
     /// Decode timestamps, and so segments; without them a window is one segment.
     pub timestamps: bool,
+    /// Find the times of words ([`Segment::words`](crate::Segment::words)), for which each window's
+    /// text is decoded once more. Segments then begin and end with their words.
+    pub words: bool,
+    /// Leave out stretches without speech; `None` decodes all audio. Not as in openai-whisper, whose
+    /// windows follow one another.
+    pub vad: Option<VadOptions>,
     /// How attention keeps keys and values.
     pub precision: Precision,
     /// How much of a window is encoded.
@@ -116,6 +123,8 @@ impl Default for Options<'_> {
             language: None,
             translate: false,
             timestamps: true,
+            words: false,
+            vad: Some(VadOptions::WHOLE),
             precision: Precision::default(),
             audio_ctx: AudioCtx::default(),
             decoder_threads: None,
@@ -193,6 +202,9 @@ impl Options<'_> {
         }
         let reset = self.prompt_reset_temperature;
         check("prompt_reset_temperature", !reset.is_nan(), "a number")?;
+        if let Some(vad) = &self.vad {
+            vad.check()?;
+        }
         check("max_tokens", self.max_tokens != Some(0), "1 or more")?;
         let ratio = self.compression_ratio_threshold;
         check("compression_ratio_threshold", !ratio.is_nan(), "a number")?;

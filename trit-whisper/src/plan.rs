@@ -8,8 +8,10 @@ use crate::config::Config;
 use crate::decode::prompt::Context;
 use crate::decode::window::WindowDecoder;
 use crate::mel;
+use crate::model::Model;
 use crate::options::Options;
 use crate::scratch::Scratch;
+use crate::word_times::WordTimes;
 
 /// Bytes of each part of the arena; weights are read where they lie and are not part of it.
 ///
@@ -58,6 +60,8 @@ pub struct MemoryPlan {
     pub self_cache: usize,
     /// Logits, prompts, sequences of tokens and their text.
     pub decoding: usize,
+    /// Queries and costs for the times of words, if they are asked for.
+    pub words: usize,
     /// Buffers of one chunk of tokens for each thread, shared by encoder and decoder.
     pub scratch: usize,
 }
@@ -76,11 +80,15 @@ impl MemoryPlan {
 
     /// As [`with_threads`](Self::with_threads), with keys and values in `precision`.
     pub fn with_precision(config: &Config, threads: usize, precision: Precision) -> Self {
-        Self::with_options(config, threads, &Options { precision, ..Options::default() })
+        Self::of(config, threads, &Options { precision, ..Options::default() }, 0)
     }
 
-    /// The plan for `threads` threads and these options.
-    pub fn with_options(config: &Config, threads: usize, options: &Options<'_>) -> Self {
+    /// The plan for a model, `threads` threads and these options.
+    pub fn with_options(model: &Model<'_>, threads: usize, options: &Options<'_>) -> Self {
+        Self::of(model.config(), threads, options, model.alignment_heads().count())
+    }
+
+    fn of(config: &Config, threads: usize, options: &Options<'_>, heads: usize) -> Self {
         let precision = options.precision;
         let blocks = config.n_text_layer as usize;
         let cache =
@@ -94,6 +102,7 @@ impl MemoryPlan {
             decoding: size::<f32>(options.slots() * config.vocab())
                 + Context::bytes(config)
                 + WindowDecoder::bytes(config, options),
+            words: if options.words { WordTimes::bytes(config, heads) } else { 0 },
             scratch: Scratch::bytes(config, threads, precision),
         }
     }
@@ -110,7 +119,7 @@ impl MemoryPlan {
 
     /// Bytes in use while tokens are decoded.
     pub fn decoding_phase(&self) -> usize {
-        self.scratch + self.cross_cache + self.self_cache + self.decoding
+        self.scratch + self.cross_cache + self.self_cache + self.decoding + self.words
     }
 
     /// The region that the audio's keys and values share with the log-mel.
@@ -125,6 +134,7 @@ impl MemoryPlan {
 
     /// Bytes of the whole arena, with what aligning its start may cost.
     pub fn total(&self) -> usize {
-        self.scratch + self.decoding + self.cross_region() + self.self_region() + ALIGNMENT
+        let Self { scratch, decoding, words, .. } = self;
+        scratch + decoding + words + self.cross_region() + self.self_region() + ALIGNMENT
     }
 }

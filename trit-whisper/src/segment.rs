@@ -1,10 +1,31 @@
 //! How a window's tokens become segments.
 
+use core::ops::Range;
+
 use crate::config::Config;
 use crate::decode::math;
 use crate::options::Options;
 use crate::tokens::TokenTable;
-use crate::words::{Timing, Word};
+use crate::words::{Spoken, Word};
+
+/// A segment's samples, from the beginning of the audio, and its tokens in the window.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Its text tokens.
+    pub(crate) text: Range<usize>,
+    /// The same with the timestamps around them.
+    pub(crate) tokens: Range<usize>,
+}
+
+/// How a window is done.
+pub(crate) struct Moves {
+    /// Samples to move on.
+    pub(crate) samples: usize,
+    /// Whether it ends in one timestamp alone: nothing is spoken after it.
+    pub(crate) single_ending: bool,
+}
 
 /// A window as it was decoded, before it is cut into segments.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +69,7 @@ pub struct Segment<'t> {
     pub temperature: f32,
     /// Bytes of the window's text divided by what zlib makes of them.
     pub compression_ratio: f32,
-    words: &'t [Timing],
+    words: Spoken<'t>,
     table: TokenTable<'t>,
 }
 
@@ -59,15 +80,45 @@ impl<'t> Segment<'t> {
         self.tokens.iter().map(move |&id| table.bytes(id))
     }
 
-    /// Its words in order, if they were asked for; together they have all its tokens.
+    /// Its words in order, if they were asked for. Together they have all its tokens, but that
+    /// punctuation at its beginning may be part of the last word of the segment before.
     pub fn words(&self) -> impl Iterator<Item = Word<'t>> + use<'t> {
-        let (tokens, table) = (self.tokens, self.table);
-        self.words.iter().map(move |timing| timing.word(tokens, table))
+        self.words.words(self.table)
+    }
+
+    /// The same in audio that begins `samples` earlier.
+    #[cfg(feature = "std")]
+    pub(crate) fn later(self, samples: usize) -> Self {
+        let (start, end) = (self.start + samples, self.end + samples);
+        Self { start, end, words: self.words.later(samples), ..self }
     }
 
     /// The probability of each token among those that the rules allowed, in 0..=1.
     pub fn probabilities(&self) -> impl Iterator<Item = f32> + use<'t> {
         self.logprobs.iter().map(|&logprob| math::exp(logprob))
+    }
+}
+
+impl<'t> Window<'t> {
+    /// The segment of a span.
+    pub(crate) fn segment(
+        &self,
+        span: &Span,
+        words: Spoken<'t>,
+        table: TokenTable<'t>,
+    ) -> Segment<'t> {
+        Segment {
+            start: span.start,
+            end: span.end,
+            tokens: &self.tokens[span.text.clone()],
+            logprobs: &self.logprobs[span.text.clone()],
+            avg_logprob: self.avg_logprob,
+            no_speech_prob: self.no_speech_prob,
+            temperature: self.temperature,
+            compression_ratio: self.compression_ratio,
+            words,
+            table,
+        }
     }
 }
 
@@ -78,14 +129,13 @@ pub(crate) struct Cutter<'c> {
 }
 
 impl Cutter<'_> {
-    /// Tells the segments of a window to `emit`, each with its tokens and the timestamps around them,
-    /// and returns how many samples to move on. What has no text or no length is no segment.
-    pub(crate) fn cut<'t>(
+    /// Tells the segments of a window to `emit`. What has no text or no length is no segment.
+    pub(crate) fn cut(
         &self,
-        table: TokenTable<'t>,
-        window: &Window<'t>,
-        emit: &mut dyn FnMut(Segment<'t>, &'t [u32]),
-    ) -> usize {
+        table: TokenTable<'_>,
+        window: &Window<'_>,
+        emit: &mut dyn FnMut(Span),
+    ) -> Moves {
         let Self { config, .. } = *self;
         let (tokens, length) = (window.tokens, window.end - window.start);
         let step = config.timestamp_step as usize;
@@ -97,19 +147,12 @@ impl Cutter<'_> {
             let text = slice[skip..].split(|id| !is_text(id)).next().unwrap_or(&[]);
             let blank = text.iter().all(|&id| table.bytes(id).trim_ascii().is_empty());
             if !blank && start < end {
-                let segment = Segment {
+                emit(Span {
                     start: window.start + start.min(length),
                     end: window.start + end.min(length),
-                    tokens: text,
-                    logprobs: &window.logprobs[from + skip..][..text.len()],
-                    avg_logprob: window.avg_logprob,
-                    no_speech_prob: window.no_speech_prob,
-                    temperature: window.temperature,
-                    compression_ratio: window.compression_ratio,
-                    words: &[],
-                    table,
-                };
-                emit(segment, slice);
+                    text: from + skip..from + skip + text.len(),
+                    tokens: from..to,
+                });
             }
         };
         match cut(config, tokens) {
@@ -120,7 +163,7 @@ impl Cutter<'_> {
                 let start = tokens.first().filter(|&&id| is_timestamp(config, id));
                 let start = start.map_or(0, |&id| time(id));
                 emit(if start < end { start } else { 0 }, end, 0, tokens.len());
-                length
+                Moves { samples: length, single_ending: ends_in_one_timestamp(config, tokens) }
             }
             Cut::Pairs { complete, single_ending } => {
                 let mut from = 0;
@@ -130,7 +173,8 @@ impl Cutter<'_> {
                     }
                     from = to;
                 }
-                if single_ending { length } else { time(tokens[complete - 1]) }
+                let samples = if single_ending { length } else { time(tokens[complete - 1]) };
+                Moves { samples, single_ending }
             }
         }
     }
@@ -172,11 +216,14 @@ impl Cutter<'_> {
                 Some(cut) if here > most => cut,
                 _ => (to, here),
             };
+            let words = segment.words.of_tokens(from..to);
+            let times = words.times().unwrap_or(time(before)..time(before + here));
             emit(Segment {
-                start: time(before),
-                end: time(before + here),
+                start: times.start,
+                end: times.end,
                 tokens: &segment.tokens[from..to],
                 logprobs: &segment.logprobs[from..to],
+                words,
                 ..segment
             });
             (from, before) = (to, before + here);
@@ -206,9 +253,14 @@ fn is_timestamp(config: &Config, id: u32) -> bool {
     id >= config.timestamp_first
 }
 
+fn ends_in_one_timestamp(config: &Config, tokens: &[u32]) -> bool {
+    let stamp = |id: &u32| is_timestamp(config, *id);
+    matches!(tokens, [.., a, b] if !stamp(a) && stamp(b))
+}
+
 fn cut(config: &Config, tokens: &[u32]) -> Cut {
     let stamp = |id: &u32| is_timestamp(config, *id);
-    let single_ending = matches!(tokens, [.., a, b] if !stamp(a) && stamp(b));
+    let single_ending = ends_in_one_timestamp(config, tokens);
     let pair = |at: &usize| stamp(&tokens[at - 1]) && stamp(&tokens[*at]);
     match (1..tokens.len()).rev().find(pair) {
         Some(complete) => Cut::Pairs { complete, single_ending },

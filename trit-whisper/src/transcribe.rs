@@ -1,5 +1,8 @@
 //! From samples to segments: windows, language, decoding, timestamps.
 
+use core::ops::Range;
+use core::sync::atomic::AtomicBool;
+
 use trit_simd::Kernels;
 use trit_simd::parallel::Join;
 
@@ -20,7 +23,10 @@ use crate::plan::MemoryPlan;
 use crate::repeats::Repeats;
 use crate::samples::Samples;
 use crate::scratch::Scratch;
-use crate::segment::{Cutter, Segment, Window};
+use crate::segment::{Cutter, Segment, Span, Window};
+use crate::vad::Gate;
+use crate::word_times::{Alignment, WordTimes};
+use crate::words::Spoken;
 
 /// What a transcription tells while it runs.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +64,8 @@ pub struct Summary {
     pub silent: usize,
     /// Tokens decoded.
     pub tokens: usize,
+    /// Samples left out for having no speech ([`Options::vad`]).
+    pub skipped: usize,
 }
 
 /// Transcribes audio with one model in one arena.
@@ -75,6 +83,7 @@ pub struct Transcriber<'m, 'a> {
     fed: usize,
     context: Context<'a>,
     window: WindowDecoder<'a>,
+    words: Option<WordTimes<'a>>,
 }
 
 impl<'m, 'a> Transcriber<'m, 'a> {
@@ -94,7 +103,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         options.check(config)?;
         let found = arena.len();
         let threads = join.threads();
-        let plan = MemoryPlan::with_options(config, threads, &options);
+        let plan = MemoryPlan::with_options(model, threads, &options);
         let expected = plan.total();
         let short = Error::Arena { expected, found };
         if found < expected {
@@ -107,8 +116,13 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let scratch = Scratch::new(config, threads, options.precision, &mut arena).ok_or(short)?;
         let context = Context::take(config, &mut arena).ok_or(short)?;
         let window = WindowDecoder::take(model, &options, &mut arena).ok_or(short)?;
+        let words = if options.words {
+            Some(WordTimes::take(model, &mut arena).ok_or(short)?)
+        } else {
+            None
+        };
         debug_assert_eq!(before - arena.left() + crate::arena::ALIGNMENT, expected);
-        let compute = Compute { kernels, join, threads };
+        let compute = Compute { kernels, join, threads, cancel: None };
         let decoding = Compute { threads: options.decoder_threads(threads), ..compute };
         Ok(Self {
             model,
@@ -121,7 +135,27 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             fed: 0,
             context,
             window,
+            words,
         })
+    }
+
+    /// The model.
+    #[cfg(feature = "std")]
+    pub(crate) fn model(&self) -> &'m Model<'m> {
+        self.model
+    }
+
+    /// Leaves nothing out: somebody else has looked for speech.
+    #[cfg(feature = "std")]
+    pub(crate) fn decode_all(&mut self) {
+        self.options = Options { vad: None, offset: 0, duration: None, ..self.options };
+    }
+
+    /// Stops with [`Error::Cancelled`], at the next encoder block or token, as soon as `flag` is true;
+    /// whoever sets it, a callback or another thread, clears it before the next audio.
+    pub fn cancel_with(&mut self, flag: &'m AtomicBool) {
+        self.compute.cancel = Some(flag);
+        self.decoding.cancel = Some(flag);
     }
 
     /// Transcribes 16 kHz mono samples in −1..1, telling `tell` of segments as they are done.
@@ -157,6 +191,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             tell(Event::Language { token, probability: 1.0 });
         }
         self.context.clear();
+        if let Some(words) = &mut self.words {
+            words.start();
+        }
         if !self.options.carry_initial_prompt {
             self.context.push(self.options.initial_prompt);
         }
@@ -164,17 +201,20 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let options = self.options;
         let cutter = Cutter { config: &config, options: &options };
         let end = options.duration.map_or(usize::MAX, |d| options.offset.saturating_add(d));
+        let mut gate = Gate::new(options.vad, options.offset..end);
         let mut seek = options.offset;
-        while seek < end {
-            let most = options.audio_ctx.window(&config).min(end - seek);
-            let window = samples.window(seek, most).ok_or(Error::Samples)?;
-            let window = &window[..window.len().min(most)];
-            if window.is_empty() {
-                break;
+        loop {
+            let next = gate.next(samples, seek, options.audio_ctx.window(&config))?;
+            let at = next.as_ref().map_or(gate.end(seek), |window| window.start);
+            if at > seek {
+                summary.skipped += at - seek;
+                seek = at;
+                tell(Event::Progress { done: seek, total: samples.total() });
             }
-            check_finite(window, seek)?;
-            let length = window.len();
-            self.encode(window)?;
+            let Some(Range { end, .. }) = next else { break };
+            let window = samples.window(seek, end - seek).ok_or(Error::Samples)?;
+            let length = window.len().min(end - seek);
+            self.encode(&window[..length])?;
             tell(Event::Encoded);
             let detected = match language {
                 None if config.is_multilingual() => Some(self.languages()?.best()),
@@ -208,11 +248,28 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             tell(Event::Window(window));
             let mut advance = length;
             if !decoded.silent {
-                let context = &mut self.context;
-                advance = cutter.cut(self.model.tokens(), &window, &mut |segment, tokens| {
-                    context.push(tokens);
+                let (model, compute, context) = (self.model, &self.decoding, &mut self.context);
+                let (decoder, scratch) = (&mut self.decoder, &mut self.scratch);
+                let table = model.tokens();
+                let mut emit = |span: &Span, words: Spoken<'_>| {
+                    context.push(&window.tokens[span.tokens.clone()]);
+                    let segment = window.segment(span, words, table);
                     cutter.split(segment, &mut |part| tell(Event::Segment(part)));
-                });
+                };
+                if let Some(words) = &mut self.words {
+                    let mut machine =
+                        Machine { compute, model, options: &options, decoder, scratch };
+                    let found = words.find(&mut machine, &cutter, &window, spoken)?;
+                    for index in 0..found.spans {
+                        let (span, words) = words.span(index);
+                        emit(&span, words);
+                    }
+                    advance = found.advance;
+                } else {
+                    let moves =
+                        cutter.cut(table, &window, &mut |span| emit(&span, Spoken::default()));
+                    advance = moves.samples;
+                }
                 let looping = repeats.see(&config, tokens);
                 // Text of a window that could hardly be decoded, or that repeats itself from window
                 // to window, would lead the next one astray.
@@ -228,7 +285,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
             seek += advance.max(config.timestamp_step as usize).min(length);
             tell(Event::Progress { done: seek, total: samples.total() });
         }
-        if summary.windows == 0 { Err(Error::EmptyAudio) } else { Ok(summary) }
+        if seek == options.offset { Err(Error::EmptyAudio) } else { Ok(summary) }
     }
 
     /// How probable each of the model's languages is in up to a window of samples.
@@ -301,6 +358,45 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let kernels = &self.compute.kernels;
         let mel = self.mel.compute(kernels, filters, samples, config.frames(), &mut memory)?;
         Ok(&mel[mels..mel.len() - mels])
+    }
+
+    /// Forced alignment: when each of these text tokens is spoken in the window encoded last, of
+    /// `samples` samples. `None` if there are none, more than a window has, or one that is not text.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Error, MemoryPlan, Model, Options, Transcriber, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// let options = Options { words: true, ..Options::default() };
+    /// let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// let mut transcriber =
+    ///     Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// transcriber.encode(&[0.0; 16_000])?;
+    /// let yes = model.tokens().find(b" yes").unwrap();
+    /// let alignment = transcriber.align(None, &[yes, yes], 16_000)?.unwrap();
+    /// assert_eq!(alignment.starts().count(), 3);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Options without `words`, a language that is none of the model's, unusable weights.
+    pub fn align(
+        &mut self,
+        language: Option<u32>,
+        tokens: &[u32],
+        samples: usize,
+    ) -> Result<Option<Alignment<'_>>, Error> {
+        let config = self.model.config();
+        if let Some(token) = language.filter(|&token| !config.is_language(token)) {
+            return Err(Error::LanguageToken(token));
+        }
+        let Self { model, decoding: compute, options, decoder, scratch, words, .. } = self;
+        let Some(words) = words else {
+            return Err(Error::Option { option: "words", expected: "true to align text" });
+        };
+        let mut machine = Machine { compute, model, options, decoder, scratch };
+        words.align_text(&mut machine, language, tokens, samples)
     }
 
     /// Feeds a token to the decoder and returns the logits `[n_vocab]` of the next, or `None` when

@@ -34,7 +34,7 @@ fn bits_after(
     before: impl FnOnce(&mut [u8]),
 ) -> Vec<u32> {
     let model = Model::parse(embedded::model()).unwrap();
-    let plan = MemoryPlan::with_options(model.config(), join.threads(), &options);
+    let plan = MemoryPlan::with_options(&model, join.threads(), &options);
     let mut arena = vec![0; plan.total()];
     before(&mut arena);
     let mut transcriber = Transcriber::new(&model, kernels, join, &mut arena, options).unwrap();

@@ -33,8 +33,7 @@ static ALLOCATOR: Counting = Counting;
 
 /// Transcribes three windows and counts.
 fn transcribe(options: Options<'_>) {
-    let plan =
-        MemoryPlan::with_options(Model::parse(embedded::model()).unwrap().config(), 1, &options);
+    let plan = MemoryPlan::with_options(&Model::parse(embedded::model()).unwrap(), 1, &options);
     let mut arena = vec![0; plan.total()];
     let samples: Vec<f32> = (0..200_000).map(|n| (n as f32 * 0.05).sin() * 0.1).collect();
 
@@ -64,9 +63,14 @@ fn transcribe(options: Options<'_>) {
 #[test]
 fn a_transcription_allocates_nothing() {
     // What is no speech is decoded too.
-    let options =
-        Options { temperatures: &[0.0], no_speech_threshold: Some(1.0), ..Options::default() };
+    let options = Options {
+        temperatures: &[0.0],
+        vad: None,
+        no_speech_threshold: Some(1.0),
+        ..Options::default()
+    };
     transcribe(options);
+    transcribe(Options { words: true, ..options });
 }
 
 #[test]
@@ -82,8 +86,24 @@ fn beams_samples_and_fallback_allocate_nothing() {
         hotwords: &[4],
         max_segment_chars: Some(10),
         no_speech_threshold: Some(1.0),
+        vad: None,
         // No attempt is good enough.
         logprob_threshold: f32::INFINITY,
         ..Options::default()
     });
+}
+
+#[test]
+fn listening_for_speech_allocates_nothing() {
+    let options = Options::default();
+    let model = Model::parse(embedded::model()).unwrap();
+    let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    let kernels = Kernels::new(&Cpu::detect());
+    let mut transcriber =
+        Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+    // A hum is no speech.
+    let samples: Vec<f32> = (0..200_000).map(|n| (n as f32 * 0.05).sin() * 0.1).collect();
+    let before = ALLOCATIONS.get();
+    let summary = transcriber.transcribe(&samples, &mut |_| {}).unwrap();
+    assert_eq!((ALLOCATIONS.get() - before, summary.skipped), (0, samples.len()));
 }

@@ -1,12 +1,14 @@
 //! Audio files of any common kind, as 16 kHz mono samples.
 
 mod mono;
+mod pcm;
 mod reader;
 
 use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 
+pub use pcm::{Encoding, Pcm};
 pub use reader::Reader;
 
 /// Why audio could not be read.

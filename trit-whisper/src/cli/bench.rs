@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let window = options.audio_ctx.window(&config);
     let asked = arguments.seconds.map(|seconds| (seconds * SAMPLE_RATE as f64) as usize);
     let samples = chirp(asked.map_or(window, |samples| samples.clamp(1, window)));
-    let plan = MemoryPlan::with_options(&config, threads.threads(), &options);
+    let plan = MemoryPlan::with_options(&model, threads.threads(), &options);
     let mut start = Instant::now();
     let mut arena = super::arena(plan.total())?;
     let timed = threads.install(|| -> Result<_, Error> {

@@ -9,6 +9,8 @@ mod machine;
 mod manual;
 mod progress;
 mod session;
+mod speech;
+mod stream;
 mod transcribe;
 mod tune;
 mod tuning;
@@ -51,6 +53,8 @@ With several files, the others are still done and the code is the highest of all
 enum Command {
     /// Turn speech into text
     Transcribe(Box<transcribe::Arguments>),
+    /// Turn speech into text while it comes, from raw samples on standard input
+    Stream(stream::Arguments),
     /// Turn a checkpoint of another program into a `.trit` file
     Convert(convert::Arguments),
     /// Show a model: configuration, tensors, memory, kernels
@@ -214,6 +218,7 @@ fn decoder_threads(text: &str) -> Result<usize, String> {
 pub(crate) fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Transcribe(arguments) => transcribe::run(&arguments),
+        Command::Stream(arguments) => stream::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

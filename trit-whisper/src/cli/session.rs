@@ -92,7 +92,7 @@ impl Session<'_> {
             *part += now - std::mem::replace(&mut last, now);
         };
         let threads = self.threads.threads();
-        let plan = MemoryPlan::with_options(model.config(), threads, &self.options);
+        let plan = MemoryPlan::with_options(model, threads, &self.options);
         let mut arena = super::arena(plan.total())?;
         let result = self.threads.install(|| {
             let kernels = self.tuned.kernels;
@@ -140,7 +140,7 @@ impl Session<'_> {
         let mut reader = open(path).map_err(failure)?;
         let model = self.model;
         let most = model.config().window();
-        let plan = MemoryPlan::with_options(model.config(), self.threads.threads(), &self.options);
+        let plan = MemoryPlan::with_options(model, self.threads.threads(), &self.options);
         let mut arena = super::arena(plan.total())?;
         let samples = reader.window(self.options.offset, most).map(<[f32]>::to_vec);
         let samples = match (samples, reader.take_error()) {

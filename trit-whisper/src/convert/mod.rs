@@ -271,7 +271,8 @@ fn entries(
     checkpoint: &dyn Checkpoint,
     options: &ConvertOptions,
 ) -> Result<Vec<Entry>, ConvertError> {
-    let Header { config, tokens, mel_filters, suppress, begin_suppress } = checkpoint.header();
+    let Header { config, tokens, mel_filters, suppress, begin_suppress, alignment_heads } =
+        checkpoint.header();
     let mut entries = Vec::new();
     let mut bytes = |name: &str, dtype, dimensions: &[usize], bytes: Vec<u8>| {
         let form = form(name, dtype, dimensions, ScaleKind::None)?;
@@ -287,6 +288,11 @@ fn entries(
         if !list.is_empty() {
             bytes(name, DType::U8, &[4 * list.len()], ids(list))?;
         }
+    }
+    if !alignment_heads.is_empty() {
+        let heads: Vec<u8> =
+            alignment_heads.iter().flatten().flat_map(|n| n.to_le_bytes()).collect();
+        bytes("whisper.alignment_heads", DType::U8, &[heads.len()], heads)?;
     }
     if let Some(at) = mel_filters.iter().position(|weight| !weight.is_finite()) {
         let (name, bins) = ("mel.filters".into(), SPECTRUM_SIZE);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use trit_core::foreign::ggml::{self, GgmlType};
 
+use super::alignment;
 use super::vocabulary::{non_speech, specials};
 use super::{Checkpoint, Header, ImportError, Values, file_error, io_error};
 use crate::Config;
@@ -174,6 +175,7 @@ impl GgmlBin {
             mel_filters,
             suppress,
             begin_suppress: space.into_iter().chain([eot]).collect(),
+            alignment_heads: alignment::heads(&config).to_vec(),
         };
         Ok(Self { file, header, tensors })
     }

@@ -36,6 +36,7 @@ struct Dimensions {
 struct Generation {
     suppress_tokens: Option<Vec<u32>>,
     begin_suppress_tokens: Option<Vec<u32>>,
+    alignment_heads: Option<Vec<[u16; 2]>>,
 }
 
 /// An opened Hugging Face model.
@@ -85,6 +86,14 @@ impl HuggingFace {
             }
             shards.push((path, file));
         }
+        let alignment_heads = generation.alignment_heads.unwrap_or_default();
+        let exists = |&[layer, head]: &[u16; 2]| {
+            u32::from(layer) < config.n_text_layer && u32::from(head) < config.n_text_head
+        };
+        if let Some(head) = alignment_heads.iter().find(|head| !exists(head)) {
+            let what = format!("alignment_heads has {head:?}, which the model has not");
+            return Err(file_error(&generation_path, what));
+        }
         let list = |first: Option<Vec<u32>>, second: Option<Vec<u32>>| {
             let ids = first.or(second).unwrap_or_default();
             ids.into_iter().filter(|&id| id < dimensions.vocab_size).collect()
@@ -96,6 +105,7 @@ impl HuggingFace {
                 generation.begin_suppress_tokens,
                 dimensions.begin_suppress_tokens.clone(),
             ),
+            alignment_heads,
             config,
             tokens,
         };

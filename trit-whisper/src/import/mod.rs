@@ -1,5 +1,6 @@
 //! Checkpoints of other programs, read tensor by tensor.
 
+mod alignment;
 mod ggml_bin;
 mod hugging_face;
 mod vocabulary;
@@ -44,6 +45,8 @@ pub struct Header {
     pub suppress: Vec<u32>,
     /// Tokens not chosen first.
     pub begin_suppress: Vec<u32>,
+    /// Decoder blocks and heads that tell when words are spoken; none if that is not known.
+    pub alignment_heads: Vec<[u16; 2]>,
 }
 
 /// A checkpoint that tensors can be read from by OpenAI's names.

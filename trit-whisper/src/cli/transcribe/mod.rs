@@ -12,12 +12,13 @@ use trit_simd::parallel::Join;
 use trit_whisper::new_file::NewFile;
 use trit_whisper::output::{self, Format, Transcript, render};
 use trit_whisper::threads::Threads;
-use trit_whisper::{Model, Options};
+use trit_whisper::{Model, Options, VadOptions};
 
 use super::decoding::{Decoding, DecodingOptions};
 use super::inputs::{self, Input, Target};
 use super::progress::Progress;
 use super::session::{News, Session, language};
+use super::speech::VadArguments;
 use super::tuning::{Tuned, TuningOptions};
 use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, tell};
 use colors::colored;
@@ -58,6 +59,11 @@ pub(crate) struct Arguments {
     /// Threads that decode, if fewer; decoding may end at the memory before it ends at the cores
     #[arg(long, value_name = "N", value_parser = super::decoder_threads)]
     decoder_threads: Option<usize>,
+    /// Find out when each word is spoken; takes about as long again as decoding
+    #[arg(long)]
+    word_timestamps: bool,
+    #[command(flatten)]
+    vad: VadArguments,
     #[command(flatten)]
     attention: AttentionOptions,
     #[command(flatten)]
@@ -173,6 +179,8 @@ fn options<'o>(
         language,
         translate: arguments.translate,
         timestamps: !arguments.no_timestamps,
+        words: arguments.word_timestamps,
+        vad: arguments.vad.options(VadOptions::WHOLE),
         precision: arguments.attention.precision(),
         audio_ctx: arguments.audio_ctx.audio_ctx,
         decoder_threads: arguments.decoder_threads,

@@ -1,0 +1,304 @@
+//! `trit-whisper stream`.
+
+#[cfg(feature = "microphone")]
+mod microphone;
+mod screen;
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use trit_simd::parallel::Join;
+use trit_whisper::audio::{Encoding, Pcm};
+use trit_whisper::threads::Threads;
+use trit_whisper::{
+    MemoryPlan, Options, SAMPLE_RATE, Stream, StreamEvent, StreamOptions, Transcriber, VadOptions,
+};
+
+use super::session::language;
+use super::speech::VadArguments;
+use super::tuning::{Tuned, TuningOptions};
+use super::{AttentionOptions, Failure, ModelBytes, machine, tell};
+use screen::Screen;
+
+const EXAMPLES: &str = "\
+Examples:
+  arecord -q -f S16_LE -r 16000 -c 1 -t raw | trit-whisper stream
+  ffmpeg -i radio.m3u8 -f f32le -ar 48000 -ac 2 - | \\
+    trit-whisper stream --format f32le --rate 48000 --channels 2 --model small.trit";
+
+/// Arguments of `stream`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// A `.trit` model; without it, the embedded model of 35 spoken words
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// The spoken language, such as `en`; detected in each utterance if not given
+    #[arg(long, value_name = "CODE")]
+    language: Option<String>,
+    /// Translate to English
+    #[arg(long)]
+    translate: bool,
+    /// How samples on standard input are written
+    #[arg(long, value_enum, default_value_t = Format::S16le, value_name = "FORM")]
+    format: Format,
+    /// Samples per second and channel
+    #[arg(long, default_value_t = SAMPLE_RATE as u32, value_name = "HZ")]
+    rate: u32,
+    /// Interleaved channels
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    channels: u16,
+    /// Listen to the default microphone instead of standard input
+    #[cfg(feature = "microphone")]
+    #[arg(long, conflicts_with_all = ["format", "rate", "channels"])]
+    microphone: bool,
+    /// Milliseconds between partial results on the terminal; 0 shows none
+    #[arg(long, default_value_t = 1000, value_name = "MS")]
+    partial_every: u32,
+    #[command(flatten)]
+    vad: VadArguments,
+    /// Threads; 0 means one for each core
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
+    threads: usize,
+    #[command(flatten)]
+    attention: AttentionOptions,
+    /// Print nothing but the text and errors
+    #[arg(long, short)]
+    quiet: bool,
+    /// Tell of each utterance's time and latency
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
+    #[command(flatten)]
+    tuning: TuningOptions,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// 16-bit integers, little endian
+    S16le,
+    /// 32-bit floats, little endian
+    F32le,
+}
+
+/// Pieces of audio that wait while the model is at work: 30 s of the usual pieces of a tenth.
+const WAITING: usize = 300;
+
+/// 16 kHz samples, with the time they came, or why there are no more.
+type Piece = Result<(Instant, Vec<f32>), Failure>;
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let bytes = ModelBytes::open(arguments.model.as_deref())?;
+    let model = bytes.model()?;
+    let Some(vad) = arguments.vad.options(VadOptions::LIVE) else {
+        return Err(Failure::Usage("--vad off: a stream is cut where nobody speaks".into()));
+    };
+    let options = Options {
+        language: language(&model, &bytes.name(), arguments.language.as_deref())?,
+        translate: arguments.translate,
+        precision: arguments.attention.precision(),
+        ..Options::default()
+    };
+    let threads = Threads::new(arguments.threads)
+        .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
+    let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
+    let plan = MemoryPlan::with_options(&model, threads.threads(), &options);
+    let mut arena = super::arena(plan.total())?;
+    let failure = |error| Failure::Model(format!("{}: {error}", bytes.name()));
+    let transcriber = Transcriber::new(&model, tuned.kernels, &threads, &mut arena, options);
+    let transcriber = transcriber.map_err(failure)?;
+    let options = StreamOptions { vad, ..StreamOptions::default() };
+    let stream = Stream::new(transcriber, options).map_err(failure)?;
+
+    let (sender, receiver) = sync_channel(WAITING);
+    // Held until the end: dropping it ends the recording.
+    #[cfg(feature = "microphone")]
+    let _recording =
+        if arguments.microphone { Some(microphone::record(sender.clone())?) } else { None };
+    #[cfg(feature = "microphone")]
+    let from_stdin = !arguments.microphone;
+    #[cfg(not(feature = "microphone"))]
+    let from_stdin = true;
+    if from_stdin {
+        let encoding = match arguments.format {
+            Format::S16le => Encoding::S16le,
+            Format::F32le => Encoding::F32le,
+        };
+        let pcm = Pcm::new(encoding, arguments.rate, arguments.channels)
+            .map_err(|error| Failure::Usage(format!("--rate: {error}")))?;
+        // Not joined: it may wait for input forever after a failure.
+        thread::spawn(move || read_stdin(pcm, &sender));
+    } else {
+        drop(sender);
+    }
+    let mut live = Live {
+        stream,
+        screen: Screen::new(),
+        partial_every: arguments.partial_every as usize * (SAMPLE_RATE / 1000),
+        verbose: arguments.verbose,
+        latencies: Vec::new(),
+        spent: Duration::ZERO,
+    };
+    let padding = vad.padding.min(vad.min_silence / 2);
+    let result = threads.install(|| live.run(receiver, padding));
+    result.map_err(|stop| match stop {
+        Stop::Failed(failure) => failure,
+        Stop::Model(error) => failure(error),
+    })?;
+    if !arguments.quiet {
+        tell(live.figures());
+    }
+    Ok(())
+}
+
+/// Sends standard input's samples until it ends, or nobody takes them.
+fn read_stdin(mut pcm: Pcm, sender: &SyncSender<Piece>) {
+    let failure =
+        |error: &dyn std::fmt::Display| Failure::Audio(format!("standard input: {error}"));
+    let mut stdin = io::stdin().lock();
+    // No more than a tenth of a second of the usual form, so that text comes soon.
+    let mut buffer = [0; 3_200];
+    loop {
+        let read = match stdin.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read,
+        };
+        let piece = match read {
+            Ok(0) => break,
+            Ok(count) => pcm.push(&buffer[..count]).map_err(|error| failure(&error)),
+            Err(error) => Err(failure(&error)),
+        };
+        let ends = piece.is_err();
+        if sender.send(piece.map(|samples| (Instant::now(), samples))).is_err() || ends {
+            return;
+        }
+    }
+    let rest = pcm.finish().map_err(|error| failure(&error));
+    // If nobody takes it, the program is ending.
+    let _ = sender.send(rest.map(|samples| (Instant::now(), samples)));
+}
+
+/// Why a stream ended early.
+enum Stop {
+    Failed(Failure),
+    Model(trit_whisper::Error),
+}
+
+/// A stream on the screen.
+struct Live<'m, 'a> {
+    stream: Stream<'m, 'a>,
+    screen: Screen,
+    /// Samples between partial results.
+    partial_every: usize,
+    verbose: bool,
+    /// Seconds from the last sample of each utterance to its final text.
+    latencies: Vec<f64>,
+    /// Time at work.
+    spent: Duration,
+}
+
+impl Live<'_, '_> {
+    /// Decodes pieces until there are no more; `padding` is what an utterance's end lies after its last
+    /// sample of speech.
+    fn run(&mut self, receiver: Receiver<Piece>, padding: usize) -> Result<(), Stop> {
+        let mut shown = 0;
+        loop {
+            let piece = match receiver.try_recv() {
+                Ok(piece) => piece,
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    // Nothing waits, so there is time to say what was understood so far.
+                    let due = shown + self.partial_every.max(1);
+                    if self.partial_every > 0
+                        && self.screen.is_live()
+                        && self.stream.position() >= due
+                    {
+                        shown = self.stream.position();
+                        self.partial()?;
+                    }
+                    match receiver.recv() {
+                        Ok(piece) => piece,
+                        Err(_) => break,
+                    }
+                }
+            };
+            let (came, samples) = piece.map_err(Stop::Failed)?;
+            self.step(came, padding, |stream, tell| stream.push(&samples, tell))?;
+        }
+        self.step(Instant::now(), padding, |stream, tell| stream.finish(tell))
+    }
+
+    fn partial(&mut self) -> Result<(), Stop> {
+        let Self { stream, screen, .. } = self;
+        let started = Instant::now();
+        let shown = stream.partial(&mut |event| {
+            if let StreamEvent::Partial(partial) = event {
+                screen.partial(partial.text());
+            }
+        });
+        self.spent += started.elapsed();
+        shown.map_err(Stop::Model)
+    }
+
+    /// Does a piece of work and shows what it gives.
+    fn step(
+        &mut self,
+        came: Instant,
+        padding: usize,
+        work: impl FnOnce(
+            &mut Stream<'_, '_>,
+            &mut dyn FnMut(StreamEvent<'_>),
+        ) -> Result<(), trit_whisper::Error>,
+    ) -> Result<(), Stop> {
+        let Self { stream, screen, .. } = self;
+        let started = Instant::now();
+        let (mut ended, mut written) = (None, Ok(()));
+        let done = work(stream, &mut |event| match event {
+            StreamEvent::Segment(segment) if written.is_ok() => {
+                written = screen.line(segment.text());
+            }
+            StreamEvent::Utterance { start, end } => ended = Some((start, end)),
+            _ => {}
+        });
+        self.spent += started.elapsed();
+        written.map_err(Stop::Failed)?;
+        done.map_err(Stop::Model)?;
+        if let Some((start, end)) = ended {
+            let seconds = |samples: usize| samples as f64 / SAMPLE_RATE as f64;
+            let last = end.saturating_sub(padding);
+            let waited = seconds(self.stream.position().saturating_sub(last));
+            let latency = waited + came.elapsed().as_secs_f64();
+            self.latencies.push(latency);
+            if self.verbose {
+                let (start, end) = (seconds(start), seconds(end));
+                tell(format_args!(
+                    "{start:.2} s to {end:.2} s; text {latency:.2} s after the last sample of speech"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A line of figures about all that came.
+    fn figures(&self) -> String {
+        let heard = self.stream.position() as f64 / SAMPLE_RATE as f64;
+        let spent = self.spent.as_secs_f64();
+        let mut latencies = self.latencies.clone();
+        latencies.sort_unstable_by(f64::total_cmp);
+        let latency = match latencies.as_slice() {
+            [] => String::new(),
+            sorted @ [.., most] => {
+                let median = sorted[sorted.len() / 2];
+                format!(" from last sample to text {median:.2} s, at most {most:.2} s;")
+            }
+        };
+        format!(
+            "{heard:.1} s heard, {spent:.2} s at work; {} utterances;{latency} peak memory {}",
+            latencies.len(),
+            machine::peak_memory(),
+        )
+    }
+}

@@ -1,0 +1,323 @@
+//! Transcribes audio while it comes.
+//!
+//! A voice activity detector cuts the audio into utterances. What has been said of one can be asked
+//! for at any time, and it is final when silence has ended it, or when it fills the model's window:
+//! then all but what comes after its last whole segment is. Of two partial results in a row, what they
+//! agree on at the beginning is stable ("local agreement", Liu, Spanakis and Niehues 2020; Macháček,
+//! Dabre and Bojar 2023).
+//!
+//! Memory is bounded by a window of samples and two texts. Utterances are decoded each for itself.
+
+use crate::error::Error;
+use crate::samples::Samples;
+use crate::segment::Segment;
+use crate::tokens::TokenTable;
+use crate::transcribe::{Event, Transcriber};
+use crate::vad::{Vad, VadOptions};
+
+/// How to transcribe a stream. Lengths are samples at 16 kHz.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StreamOptions {
+    /// How utterances are found. The padding before them is kept back while nobody speaks.
+    pub vad: VadOptions,
+    /// Give a partial result each time so much of an utterance has come; 0 gives none but those that
+    /// are asked for ([`Stream::partial`]).
+    pub partial_every: usize,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self { vad: VadOptions::LIVE, partial_every: 0 }
+    }
+}
+
+/// An utterance that is not over yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Partial<'t> {
+    /// First sample, from the beginning of the stream.
+    pub start: usize,
+    /// One past the last sample heard.
+    pub end: usize,
+    /// Text tokens so far.
+    pub tokens: &'t [u32],
+    /// How many of them the partial result before had too, at its beginning.
+    pub stable: usize,
+    table: TokenTable<'t>,
+}
+
+impl<'t> Partial<'t> {
+    /// The text's bytes, token by token; a character may be split between tokens.
+    pub fn text(&self) -> impl Iterator<Item = &'t [u8]> + use<'t> {
+        let table = self.table;
+        self.tokens.iter().map(move |&id| table.bytes(id))
+    }
+}
+
+/// What a stream tells.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum StreamEvent<'t> {
+    /// What is being said; it may change.
+    Partial(Partial<'t>),
+    /// A segment is final. Its times count from the beginning of the stream.
+    Segment(Segment<'t>),
+    /// An utterance is over, and all its segments were told.
+    Utterance {
+        /// Where speech began, with padding.
+        start: usize,
+        /// Where it ended, with padding.
+        end: usize,
+    },
+}
+
+/// Transcribes audio that comes in pieces of any size.
+///
+/// ```
+/// use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// use trit_whisper::{
+///     MemoryPlan, Model, Options, Stream, StreamEvent, StreamOptions, Transcriber, embedded,
+/// };
+///
+/// let model = Model::parse(embedded::model())?;
+/// let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
+/// let (kernels, options) = (Kernels::new(&Cpu::detect()), Options::default());
+/// let transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+///
+/// let mut stream = Stream::new(transcriber, StreamOptions::default())?;
+/// let mut tell = |event: StreamEvent<'_>| {
+///     if let StreamEvent::Segment(segment) = event {
+///         let text: Vec<u8> = segment.text().flatten().copied().collect();
+///         println!("{}", String::from_utf8_lossy(&text));
+///     }
+/// };
+/// for piece in [0.0; 16_000].chunks(700) {
+///     stream.push(piece, &mut tell)?;
+/// }
+/// stream.finish(&mut tell)?;
+/// # Ok::<(), trit_whisper::Error>(())
+/// ```
+pub struct Stream<'m, 'a> {
+    transcriber: Transcriber<'m, 'a>,
+    table: TokenTable<'m>,
+    options: StreamOptions,
+    vad: Vad,
+    /// At most a window of samples, of which the first has index `first` in the stream.
+    held: Vec<f32>,
+    first: usize,
+    /// Samples of a window.
+    window: usize,
+    /// Samples of the utterance that no partial result has heard.
+    unheard: usize,
+    /// Text of the last partial result of this utterance, and of the one before.
+    text: Vec<u32>,
+    before: Vec<u32>,
+}
+
+/// A part of a stream: no more than its window is asked for, and nothing once speech is over.
+struct Utterance<'s> {
+    samples: &'s [f32],
+    /// Where its windows may begin.
+    starts: usize,
+}
+
+impl Samples for Utterance<'_> {
+    fn window(&mut self, start: usize, len: usize) -> Option<&[f32]> {
+        if start >= self.starts {
+            return Some(&[]);
+        }
+        let rest = self.samples.get(start..).unwrap_or_default();
+        Some(&rest[..len.min(rest.len())])
+    }
+}
+
+impl<'m, 'a> Stream<'m, 'a> {
+    /// A stream that has not begun. The transcriber's own voice activity detector is switched off.
+    ///
+    /// # Errors
+    /// Options that cannot be followed.
+    pub fn new(
+        mut transcriber: Transcriber<'m, 'a>,
+        options: StreamOptions,
+    ) -> Result<Self, Error> {
+        options.vad.check()?;
+        transcriber.decode_all();
+        let model = transcriber.model();
+        let (window, texts) = (model.config().window(), model.config().sample_len());
+        Ok(Self {
+            table: model.tokens(),
+            transcriber,
+            options,
+            vad: Vad::new(options.vad),
+            held: Vec::with_capacity(window),
+            first: 0,
+            window,
+            unheard: 0,
+            text: Vec::with_capacity(texts),
+            before: Vec::with_capacity(texts),
+        })
+    }
+
+    /// Samples taken so far.
+    pub fn position(&self) -> usize {
+        self.vad.position()
+    }
+
+    /// Samples held in memory, never more than the model's window.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether somebody is speaking, as far as is known.
+    pub fn is_speaking(&self) -> bool {
+        self.vad.speaking_since().is_some()
+    }
+
+    /// Takes the next samples, 16 kHz mono in −1..1, and decodes what they complete.
+    ///
+    /// # Errors
+    /// A sample that is not finite, unusable weights, or [`Error::Cancelled`]. After the first, the
+    /// stream is as if the samples had not come; after the others, it is of no use.
+    pub fn push(
+        &mut self,
+        samples: &[f32],
+        tell: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> Result<(), Error> {
+        if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
+            return Err(Error::Sample { index: self.position() + at });
+        }
+        // A frame at a time, so that an utterance is cut out before samples of the next come.
+        for piece in samples.chunks(Vad::FRAME) {
+            if self.held.len() + piece.len() > self.window {
+                self.make_room(tell)?;
+            }
+            self.held.extend_from_slice(piece);
+            let mut ended = None;
+            self.vad.push(piece, &mut |stretch| ended = Some(stretch));
+            if let Some(stretch) = ended {
+                self.end(stretch.start, stretch.end, tell)?;
+            }
+            match self.vad.speaking_since() {
+                None => self.keep_last(self.vad.padding() + 2 * Vad::FRAME),
+                Some(start) => {
+                    self.drop_before(start);
+                    self.unheard += piece.len();
+                    if self.options.partial_every > 0 && self.unheard >= self.options.partial_every
+                    {
+                        self.partial(tell)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes what has come of an utterance and tells it, if somebody is speaking and has said more
+    /// since the last time.
+    ///
+    /// # Errors
+    /// Unusable weights, or [`Error::Cancelled`].
+    pub fn partial(&mut self, tell: &mut dyn FnMut(StreamEvent<'_>)) -> Result<(), Error> {
+        if !self.is_speaking() || self.unheard == 0 || self.held.is_empty() {
+            return Ok(());
+        }
+        self.unheard = 0;
+        std::mem::swap(&mut self.text, &mut self.before);
+        self.text.clear();
+        let text = &mut self.text;
+        let mut utterance = Utterance { samples: &self.held, starts: 1 };
+        self.transcriber.transcribe_from(&mut utterance, &mut |event| {
+            if let Event::Segment(segment) = event {
+                text.extend_from_slice(segment.tokens);
+            }
+        })?;
+        let same = self.text.iter().zip(&self.before).take_while(|(a, b)| a == b).count();
+        tell(StreamEvent::Partial(Partial {
+            start: self.first,
+            end: self.first + self.held.len(),
+            tokens: &self.text,
+            stable: same,
+            table: self.table,
+        }));
+        Ok(())
+    }
+
+    /// Decodes what is left at the end of the stream. What comes afterwards is another stream, whose
+    /// samples are counted on.
+    ///
+    /// # Errors
+    /// Unusable weights, or [`Error::Cancelled`].
+    pub fn finish(&mut self, tell: &mut dyn FnMut(StreamEvent<'_>)) -> Result<(), Error> {
+        if let Some(stretch) = self.vad.finish() {
+            self.end(stretch.start, stretch.end, tell)?;
+        }
+        self.keep_last(0);
+        Ok(())
+    }
+
+    /// Decodes the utterance `start..end` and forgets it.
+    fn end(
+        &mut self,
+        start: usize,
+        end: usize,
+        tell: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> Result<(), Error> {
+        self.drop_before(start);
+        let start = start.max(self.first);
+        // Of a long utterance, all but silence may have been decoded.
+        let len = end.saturating_sub(start).min(self.held.len());
+        // After the last word there is nothing but padding.
+        let starts = len.saturating_sub(self.vad.padding()).max(1);
+        if len > 0 {
+            self.decode(len, starts, tell)?;
+        }
+        self.drop_before(end);
+        self.forget_text();
+        tell(StreamEvent::Utterance { start, end: end.max(start) });
+        Ok(())
+    }
+
+    /// Decodes a window of an utterance that goes on, and keeps what comes after its last whole
+    /// segment.
+    fn make_room(&mut self, tell: &mut dyn FnMut(StreamEvent<'_>)) -> Result<(), Error> {
+        let done = self.decode(self.held.len(), 1, tell)?;
+        self.drop_before(self.first + done.max(Vad::FRAME));
+        self.forget_text();
+        Ok(())
+    }
+
+    /// Tells the segments of the first `len` samples held, in windows that begin before `starts`, and
+    /// returns how far they go.
+    fn decode(
+        &mut self,
+        len: usize,
+        starts: usize,
+        tell: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> Result<usize, Error> {
+        let (first, mut done) = (self.first, 0);
+        let mut utterance = Utterance { samples: &self.held[..len], starts };
+        self.transcriber.transcribe_from(&mut utterance, &mut |event| match event {
+            Event::Segment(segment) => tell(StreamEvent::Segment(segment.later(first))),
+            Event::Progress { done: so_far, .. } => done = so_far,
+            _ => {}
+        })?;
+        Ok(done)
+    }
+
+    /// Drops samples before `position`.
+    fn drop_before(&mut self, position: usize) {
+        let count = position.saturating_sub(self.first).min(self.held.len());
+        self.held.drain(..count);
+        self.first += count;
+    }
+
+    /// Drops all but the last `count` samples.
+    fn keep_last(&mut self, count: usize) {
+        self.drop_before(self.first + self.held.len().saturating_sub(count));
+    }
+
+    fn forget_text(&mut self) {
+        self.unheard = 0;
+        self.text.clear();
+        self.before.clear();
+    }
+}

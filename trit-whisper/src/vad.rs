@@ -1,0 +1,355 @@
+//! Voice activity: where in the audio somebody speaks.
+//!
+//! Each frame of 16 ms gets a score from `earshot`, a recurrent network of 40 KiB in integers and
+//! plain f32 operations, which gives the same bits on every CPU. Scores become stretches of speech
+//! as in Silero's detector and faster-whisper: speech begins at a score of the threshold, and ends
+//! where scores have stayed below a lower threshold for long enough.
+
+use core::fmt;
+use core::ops::Range;
+
+use earshot::Detector;
+use heapless::{Deque, Vec};
+
+use crate::error::Error;
+use crate::samples::Samples;
+
+/// How speech is told from silence and noise. Lengths are samples at 16 kHz.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VadOptions {
+    /// A frame with this score, 0 to 1, begins speech.
+    pub threshold: f32,
+    /// Speech shorter than this is none.
+    pub min_speech: usize,
+    /// Silence shorter than this does not end speech.
+    pub min_silence: usize,
+    /// What is kept before and after speech, at most half of `min_silence`.
+    pub padding: usize,
+}
+
+impl VadOptions {
+    /// For audio that is there as a whole: pauses of 2 s and more are left out but for 0.4 s on either
+    /// side, as in faster-whisper.
+    pub const WHOLE: Self =
+        Self { threshold: 0.5, min_speech: 1_600, min_silence: 32_000, padding: 6_400 };
+
+    /// For audio as it comes: 0.6 s of silence end an utterance.
+    pub const LIVE: Self =
+        Self { threshold: 0.5, min_speech: 1_600, min_silence: 9_600, padding: 4_800 };
+}
+
+impl Default for VadOptions {
+    fn default() -> Self {
+        Self::WHOLE
+    }
+}
+
+impl VadOptions {
+    /// Whether a detector can follow them.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.threshold.is_nan() {
+            return Err(Error::Option { option: "vad.threshold", expected: "a number" });
+        }
+        Ok(())
+    }
+}
+
+/// How far below the threshold a score has to fall to count as silence, once there is speech.
+const HYSTERESIS: f32 = 0.15;
+
+/// The least score of speech that goes on, whatever the threshold.
+const LEAST: f32 = 0.01;
+
+/// Finds stretches of speech in audio that comes in pieces of any size, in 9 KiB of memory.
+///
+/// ```
+/// use trit_whisper::{Vad, VadOptions};
+///
+/// let mut vad = Vad::new(VadOptions::default());
+/// let mut speech = Vec::new();
+/// for piece in [0.0; 16_000].chunks(1_000) {
+///     vad.push(piece, &mut |stretch| speech.push(stretch));
+/// }
+/// speech.extend(vad.finish());
+/// assert!(speech.is_empty());
+/// ```
+pub struct Vad {
+    detector: Detector,
+    options: VadOptions,
+    /// Samples that do not make a frame yet.
+    pending: Vec<f32, { Self::FRAME }>,
+    /// Samples in whole frames so far.
+    position: usize,
+    /// Where speech began that has not ended.
+    start: Option<usize>,
+    /// Where silence began after it, if scores are low.
+    silence: Option<usize>,
+}
+
+impl fmt::Debug for Vad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vad")
+            .field("options", &self.options)
+            .field("position", &self.position())
+            .field("start", &self.start)
+            .field("silence", &self.silence)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Vad {
+    /// Samples of a frame: 16 ms.
+    pub const FRAME: usize = 256;
+
+    /// A detector at the beginning of some audio.
+    pub fn new(options: VadOptions) -> Self {
+        Self {
+            detector: Detector::default(),
+            options,
+            pending: Vec::new(),
+            position: 0,
+            start: None,
+            silence: None,
+        }
+    }
+
+    /// Samples taken so far.
+    pub fn position(&self) -> usize {
+        self.position + self.pending.len()
+    }
+
+    /// Where speech began, with padding, if it goes on.
+    pub fn speaking_since(&self) -> Option<usize> {
+        self.start.map(|start| start.saturating_sub(self.padding()))
+    }
+
+    /// What is kept before and after speech: no more than half of the silence between two stretches,
+    /// so that they cannot overlap.
+    pub fn padding(&self) -> usize {
+        self.options.padding.min(self.options.min_silence / 2)
+    }
+
+    /// Takes the next samples and tells `found` of each stretch of speech, with padding, as soon as
+    /// the silence after it has been long enough. Samples outside of −1..1 are clamped.
+    pub fn push(&mut self, samples: &[f32], found: &mut dyn FnMut(Range<usize>)) {
+        for &sample in samples {
+            let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
+            // A full frame is emptied at once, so there is room.
+            let _ = self.pending.push(sample);
+            if self.pending.is_full() {
+                let score = self.detector.predict_f32(&self.pending);
+                self.pending.clear();
+                if let Some(stretch) = self.frame(score) {
+                    found(stretch);
+                }
+            }
+        }
+    }
+
+    /// The stretch that the end of the audio cuts off, if there is one. What does not fill a frame
+    /// belongs to it without being heard.
+    pub fn finish(&mut self) -> Option<Range<usize>> {
+        self.position += self.pending.len();
+        self.pending.clear();
+        self.end(self.silence.unwrap_or(self.position))
+    }
+
+    /// Counts the next frame.
+    fn frame(&mut self, score: f32) -> Option<Range<usize>> {
+        let (begin, threshold) = (self.position, self.options.threshold);
+        self.position += Self::FRAME;
+        match self.start {
+            None => {
+                if score >= threshold {
+                    (self.start, self.silence) = (Some(begin), None);
+                }
+                return None;
+            }
+            Some(_) if score >= threshold => self.silence = None,
+            Some(_) if score < (threshold - HYSTERESIS).max(LEAST) => {
+                self.silence.get_or_insert(begin);
+            }
+            Some(_) => {}
+        }
+        let silence = self.silence?;
+        if self.position - silence < self.options.min_silence { None } else { self.end(silence) }
+    }
+
+    /// Ends speech at `end`.
+    fn end(&mut self, end: usize) -> Option<Range<usize>> {
+        let start = self.start.take()?;
+        self.silence = None;
+        if end - start < self.options.min_speech {
+            return None;
+        }
+        let padding = self.padding();
+        Some(start.saturating_sub(padding)..(end + padding).min(self.position))
+    }
+}
+
+/// Stretches found ahead of a window. Of more, the last are taken for one.
+const AHEAD: usize = 16;
+
+/// Chooses the windows of a transcription: one after another, or those with speech in them.
+///
+/// A window begins where speech does and ends where the stretch does. Stretches are not joined, as
+/// faster-whisper does: joined, they would need a copy of a window's samples and a table of times, and
+/// the model would hear cuts that nobody spoke. It costs a run of the encoder for each stretch, which
+/// is why silences shorter than [`VadOptions::min_silence`] are left as they are.
+pub(crate) struct Gate {
+    vad: Option<Vad>,
+    /// Stretches that have ended.
+    stretches: Deque<Range<usize>, AHEAD>,
+    /// Where the audio ends at the latest.
+    limit: usize,
+    /// Samples seen so far.
+    seen: usize,
+    ended: bool,
+}
+
+impl Gate {
+    /// Chooses windows of the part `range` of some audio.
+    pub(crate) fn new(options: Option<VadOptions>, range: Range<usize>) -> Self {
+        let vad = options.map(|options| Vad { position: range.start, ..Vad::new(options) });
+        let stretches = Deque::new();
+        Self { vad, stretches, limit: range.end, seen: range.start, ended: false }
+    }
+
+    /// Where the audio ends, when there is no window left from `seek` on.
+    pub(crate) fn end(&self, seek: usize) -> usize {
+        if self.vad.is_some() { self.seen } else { seek }
+    }
+
+    /// The next window to decode, of at most `most` samples, from `seek` on; `None` at the end.
+    ///
+    /// # Errors
+    /// Samples that cannot be had or are not finite.
+    pub(crate) fn next(
+        &mut self,
+        samples: &mut dyn Samples,
+        mut seek: usize,
+        most: usize,
+    ) -> Result<Option<Range<usize>>, Error> {
+        loop {
+            let most = most.min(self.limit.saturating_sub(seek));
+            let window = samples.window(seek, most).ok_or(Error::Samples)?;
+            let window = &window[..window.len().min(most)];
+            let end = seek + window.len();
+            if window.is_empty() {
+                return Ok(None);
+            }
+            let fresh = &window[self.seen.saturating_sub(seek).min(window.len())..];
+            if let Some(at) = fresh.iter().position(|sample| !sample.is_finite()) {
+                return Err(Error::Sample { index: end - fresh.len() + at });
+            }
+            self.seen = self.seen.max(end);
+            let Some(vad) = &mut self.vad else { return Ok(Some(seek..end)) };
+            vad.push(fresh, &mut |stretch| keep(&mut self.stretches, stretch));
+            if (window.len() < most || end == self.limit) && !self.ended {
+                self.ended = true;
+                if let Some(stretch) = vad.finish() {
+                    keep(&mut self.stretches, stretch);
+                }
+            }
+            // All that a stretch holds after its last word is padding.
+            let padding = vad.padding();
+            while self.stretches.front().is_some_and(|stretch| stretch.end <= seek + padding) {
+                self.stretches.pop_front();
+            }
+            let open = vad.speaking_since().map(|start| start..end);
+            match self.stretches.front().cloned().or(open) {
+                Some(stretch) if stretch.start <= seek => {
+                    return Ok(Some(seek..stretch.end.min(end)));
+                }
+                Some(stretch) => seek = stretch.start,
+                None if self.ended => return Ok(None),
+                // Speech that begins in the next frame would be padded back to here.
+                None => seek = end.saturating_sub(padding + Vad::FRAME).max(seek + 1),
+            }
+        }
+    }
+}
+
+/// Adds a stretch; where there is no room, to the last.
+fn keep(stretches: &mut Deque<Range<usize>, AHEAD>, stretch: Range<usize>) {
+    if let Err(stretch) = stretches.push_back(stretch)
+        && let Some(last) = stretches.back_mut()
+    {
+        last.end = stretch.end;
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    /// A window's worth of stretches for samples that are there as a whole.
+    fn windows(gate: &mut Gate, samples: &[f32], most: usize) -> std::vec::Vec<Range<usize>> {
+        windows_from(gate, 0, samples, most)
+    }
+
+    fn windows_from(
+        gate: &mut Gate,
+        mut seek: usize,
+        mut samples: &[f32],
+        most: usize,
+    ) -> std::vec::Vec<Range<usize>> {
+        let mut found = std::vec::Vec::new();
+        while let Some(window) = gate.next(&mut samples, seek, most).unwrap() {
+            assert!(window.start >= seek && window.len() <= most && !window.is_empty());
+            seek = window.end;
+            found.push(window);
+        }
+        found
+    }
+
+    #[test]
+    fn without_a_detector_windows_follow_one_another() {
+        let found = windows(&mut Gate::new(None, 0..usize::MAX), &[0.0; 1_000], 400);
+        assert_eq!(found, [0..400, 400..800, 800..1_000]);
+    }
+
+    #[test]
+    fn windows_stay_in_their_part() {
+        let found = windows_from(&mut Gate::new(None, 300..750), 300, &[0.0; 1_000], 400);
+        assert_eq!(found, [300..700, 700..750]);
+        let mut gate = Gate::new(Some(VadOptions::default()), 300..750);
+        assert!(windows_from(&mut gate, 300, &[0.0; 1_000], 400).is_empty());
+        assert_eq!(gate.end(300), 750);
+    }
+
+    #[test]
+    fn silence_has_no_windows_however_short_they_are() {
+        for most in [1, 200, 5_000, 480_000] {
+            let mut gate = Gate::new(Some(VadOptions::default()), 0..usize::MAX);
+            assert!(windows(&mut gate, &[0.0; 20_000], most).is_empty());
+            assert_eq!(gate.end(0), 20_000);
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_found_where_it_is() {
+        let mut samples = [0.0; 3_000];
+        samples[2_500] = f32::NAN;
+        for options in [None, Some(VadOptions::default())] {
+            let mut gate = Gate::new(options, 0..usize::MAX);
+            let mut seek = 0;
+            let error = loop {
+                match gate.next(&mut &samples[..], seek, 1_000) {
+                    Ok(Some(window)) => seek = window.end,
+                    other => break other,
+                }
+            };
+            assert_eq!(error, Err(Error::Sample { index: 2_500 }));
+        }
+    }
+
+    #[test]
+    fn stretches_beyond_the_room_are_taken_for_one() {
+        let mut stretches = Deque::new();
+        for n in 0..20 {
+            keep(&mut stretches, 10 * n..10 * n + 5);
+        }
+        assert_eq!((stretches.len(), stretches.back().cloned()), (AHEAD, Some(150..195)));
+    }
+}

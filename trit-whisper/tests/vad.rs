@@ -1,0 +1,132 @@
+//! The voice activity detector: on recordings, where there are some, and on synthetic sound.
+//!
+//! `cargo test --profile checked -p trit-whisper --test vad -- --nocapture` prints the rates that
+//! docs/usage.md gives.
+
+use std::ops::Range;
+use std::path::Path;
+
+use trit_whisper::{SAMPLE_RATE, Vad, VadOptions, audio};
+
+fn stretches(samples: &[f32], options: VadOptions) -> Vec<Range<usize>> {
+    let mut vad = Vad::new(options);
+    let mut found = Vec::new();
+    // Pieces of any size do.
+    for piece in samples.chunks(1_001) {
+        vad.push(piece, &mut |stretch| found.push(stretch));
+    }
+    found.extend(vad.finish());
+    found
+}
+
+/// Noise of a fixed seed, −1..1.
+fn noise(n: usize) -> impl Iterator<Item = f32> {
+    let mut state = 1u64;
+    (0..n).map(move |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+#[test]
+fn silence_and_faint_noise_are_no_speech() {
+    for options in [VadOptions::WHOLE, VadOptions::LIVE] {
+        assert!(stretches(&vec![0.0; 60 * SAMPLE_RATE], options).is_empty());
+        for loudness in [1e-4, 1e-3, 0.01] {
+            let samples: Vec<f32> = noise(60 * SAMPLE_RATE).map(|x| x * loudness).collect();
+            assert!(stretches(&samples, options).is_empty(), "noise at {loudness}");
+        }
+    }
+}
+
+#[test]
+fn any_samples_are_taken() {
+    for sample in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1e12, 1e-40] {
+        stretches(&[sample; 5_000], VadOptions::default());
+    }
+    let everything = VadOptions { threshold: -1.0, min_speech: 0, min_silence: 0, padding: 9 };
+    assert!(!stretches(&[0.0; 1_000], everything).is_empty());
+    let nothing = VadOptions { threshold: f32::NAN, ..everything };
+    assert!(stretches(&[0.0; 1_000], nothing).is_empty());
+}
+
+#[test]
+fn samples_are_heard_with_padding_and_apart() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "flac") {
+            continue;
+        }
+        let mut samples = vec![0.0; 5 * SAMPLE_RATE];
+        let speech = audio::read_file(&path).unwrap().samples;
+        let (from, to) = (samples.len(), samples.len() + speech.len());
+        samples.extend(&speech);
+        samples.resize(to + 5 * SAMPLE_RATE, 0.0);
+        samples.extend(&speech);
+        let found = stretches(&samples, VadOptions::default());
+        let [first, second] = found.as_slice() else { panic!("{}: {found:?}", path.display()) };
+        println!("{}: {from}..{to} as {first:?}, {second:?}", path.display());
+        assert!(first.start < to && first.end > from && first.end <= second.start);
+        assert!(first.start + 2 * SAMPLE_RATE > from && first.end < to + SAMPLE_RATE);
+        assert!(second.end + SAMPLE_RATE / 2 > samples.len());
+    }
+}
+
+/// Every so many recordings of a folder, in order of name.
+fn clips(folder: &Path, count: usize) -> Vec<Vec<f32>> {
+    let mut clips: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    clips.sort();
+    let step = clips.len().div_ceil(count);
+    clips.iter().step_by(step).map(|path| audio::read_file(path).unwrap().samples).collect()
+}
+
+/// The shares of words that are missed and of noises that are heard, when they take turns in one
+/// stream, with 1.5 s of faint noise after each.
+fn rates(words: &[Vec<f32>], noises: &[Vec<f32>], hiss: f32, options: VadOptions) -> [f64; 2] {
+    let mut samples: Vec<f32> = Vec::new();
+    let mut places = [Vec::new(), Vec::new()];
+    let mut gaps = noise(usize::MAX).map(|x| x * hiss);
+    for index in 0..words.len().max(noises.len()) {
+        for (clips, places) in [words, noises].into_iter().zip(&mut places) {
+            let Some(clip) = clips.get(index) else { continue };
+            places.push(samples.len()..samples.len() + clip.len());
+            samples.extend(clip);
+            samples.extend(gaps.by_ref().take(3 * SAMPLE_RATE / 2));
+        }
+    }
+    let found = stretches(&samples, options);
+    let heard = |place: &&Range<usize>| {
+        found.iter().any(|stretch| stretch.start < place.end && place.start < stretch.end)
+    };
+    let [words, noises] = places;
+    let share = |heard: usize, all: &[Range<usize>]| heard as f64 / all.len() as f64;
+    let missed = words.len() - words.iter().filter(heard).count();
+    [share(missed, &words), share(noises.iter().filter(heard).count(), &noises)]
+}
+
+#[test]
+fn words_are_told_from_noise() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/spoken-words");
+    let folder = root.join("speech-commands");
+    if !folder.is_dir() {
+        println!("skipped: no recordings at {}", folder.display());
+        return;
+    }
+    let mut folders: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders.retain(|folder| !folder.ends_with("_silence_"));
+    let words: Vec<_> = folders.iter().flat_map(|folder| clips(folder, 10)).collect();
+    let noises = clips(&folder.join("_silence_"), words.len());
+    println!("{} words, {} noises; missed and false, %", words.len(), noises.len());
+    for hiss in [0.0, 1e-3] {
+        for (threshold, most) in [(0.5, [1.0, 50.0]), (0.6, [3.0, 35.0]), (0.7, [6.0, 12.0])] {
+            let options = VadOptions { threshold, padding: 0, ..VadOptions::LIVE };
+            let found = rates(&words, &noises, hiss, options).map(|share| 100.0 * share);
+            println!("hiss {hiss}, threshold {threshold}: {:.1} {:.1}", found[0], found[1]);
+            assert!(found[0] <= most[0] && found[1] <= most[1]);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Times of words: against openai-whisper on the same random models (`oracle/words.py`), and on speech.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensors;
+use serde_json::Value;
+use trit_simd::parallel::Sequential;
+use trit_simd::{Cpu, Kernels};
+use trit_whisper::convert::{ConvertOptions, Dense, convert};
+use trit_whisper::mmap::MappedFile;
+use trit_whisper::threads::Threads;
+use trit_whisper::{
+    Event, MemoryPlan, Model, Options, Precision, Transcriber, audio, embedded, import,
+};
+
+/// Committed models and those of `TRIT_ORACLE_DIR` that have `words.json`.
+fn models() -> Vec<PathBuf> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut models = vec![fixtures.join("dense"), fixtures.join("ternary")];
+    if let Some(folder) = std::env::var_os("TRIT_ORACLE_DIR") {
+        models.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    models.retain(|path| path.join("words.json").exists());
+    models
+}
+
+fn numbers(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as u32).collect()
+}
+
+#[test]
+fn alignments_are_openais() {
+    for folder in models() {
+        let expected: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("words.json")).unwrap()).unwrap();
+        let file = std::fs::read(folder.join("expected.safetensors")).unwrap();
+        let tensors = SafeTensors::deserialize(&file).unwrap();
+        let samples: Vec<f32> = tensors
+            .tensor("samples")
+            .unwrap()
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        let work = tempfile::tempdir().unwrap();
+        let path = work.path().join("model.trit");
+        let (ternary, linear) = (None, Dense::F32);
+        let options =
+            ConvertOptions { ternary, linear, head: linear, conv: linear, positions: linear };
+        convert(import::open(&folder).unwrap().as_ref(), &path, &options, &mut |_, _| {}).unwrap();
+        let file = MappedFile::open(&path).unwrap();
+        let model = Model::parse(&file).unwrap();
+        let options = Options { words: true, precision: Precision::Float, ..Options::default() };
+        let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+        let kernels = Kernels::new(&Cpu::detect());
+        let mut transcriber =
+            Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+        transcriber.encode(&samples).unwrap();
+        let language = model.language("en").unwrap();
+        let tokens = numbers(&expected["tokens"]);
+        let aligned = transcriber.align(Some(language), &tokens, samples.len()).unwrap().unwrap();
+        let first = numbers(&expected["first"]);
+        let differing: Vec<_> = aligned
+            .starts()
+            .map(|start| start as u32 / 320)
+            .zip(first.iter().copied())
+            .filter(|(found, expected)| found != expected)
+            .collect();
+        println!("{}: {} of {} frames differ", folder.display(), differing.len(), first.len());
+        assert!(differing.iter().all(|(found, expected)| found.abs_diff(*expected) <= 1));
+        let probabilities = expected["probabilities"].as_array().unwrap();
+        for (&found, expected) in aligned.probabilities().iter().zip(probabilities) {
+            let expected = expected.as_f64().unwrap();
+            assert!((f64::from(found) - expected).abs() <= 1e-4 * expected, "{found} {expected}");
+        }
+    }
+}
+
+/// The samples' words, one by one, over more than one window, and the same with any threads.
+#[test]
+fn words_of_speech_are_in_order_and_have_all_text() {
+    let model = Model::parse(embedded::model()).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let mut samples = audio::read_file(&folder.join("phone-number.flac")).unwrap().samples;
+    samples.extend(audio::read_file(&folder.join("go-left-stop.flac")).unwrap().samples);
+    samples.extend(audio::read_file(&folder.join("happy-house.flac")).unwrap().samples);
+    let words_with = |count: usize| {
+        let options = Options { words: true, ..Options::default() };
+        let threads = Threads::new(count).unwrap();
+        let mut arena = vec![0; MemoryPlan::with_options(&model, count, &options).total()];
+        let kernels = Kernels::new(&Cpu::detect());
+        let mut transcriber =
+            Transcriber::new(&model, kernels, &threads, &mut arena, options).unwrap();
+        let (mut found, mut texts) = (Vec::new(), Vec::new());
+        transcriber
+            .transcribe(&samples, &mut |event| {
+                let Event::Segment(segment) = event else { return };
+                let before = found.len();
+                for word in segment.words() {
+                    let text = word.text().flatten().copied().collect::<Vec<u8>>();
+                    let text = String::from_utf8(text).unwrap();
+                    assert!(word.start <= word.end && (0.0..=1.0).contains(&word.probability));
+                    found.push((word.start, word.end, text, word.probability.to_bits()));
+                }
+                assert!(segment.start < segment.end && found.len() > before);
+                texts.extend(segment.text().flatten().copied());
+            })
+            .unwrap();
+        let joined: String = found.iter().map(|word| word.2.as_str()).collect();
+        assert_eq!(joined.as_bytes(), texts);
+        found
+    };
+    let found = words_with(1);
+    println!("{found:?}");
+    assert!(found.len() >= 10 && found.is_sorted_by(|a, b| a.1 <= b.0 || a.0 <= b.0));
+    assert_eq!(words_with(2), found);
+}
