@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use trit_core::quantize::Granularity;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
-use trit_whisper::convert::{ConvertOptions, Ternarize, convert};
+use trit_whisper::convert::{ConvertOptions, Storage, Ternarize, convert};
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{MemoryPlan, Model, Options, SAMPLE_RATE, Transcriber, import};
 use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperState};
@@ -33,7 +33,7 @@ pub(crate) fn run(size: Size, rounds: usize) -> Result<()> {
     let (halves, blocks) = (file(Kind::F16, "f16.bin")?, file(Kind::Q4, "q4_0.bin")?);
     let ternary = folder.path().join("ternary.trit");
     let options = ConvertOptions {
-        ternary: Some((Ternarize::Exact, Granularity::Row)),
+        linear: Storage::Ternary(Ternarize::Exact, Granularity::Row),
         ..ConvertOptions::default()
     };
     convert(&*import::open(&halves)?, &ternary, &options, &mut |_, _| ())?;
@@ -130,7 +130,8 @@ struct Trit<'m, 'a> {
 
 impl Candidate for Trit<'_, '_> {
     fn encode(&mut self, samples: &[f32]) -> Result<()> {
-        Ok(self.transcriber.encode(samples)?)
+        self.transcriber.encode(samples)?;
+        Ok(())
     }
 
     fn tokens(&mut self) -> Result<()> {
