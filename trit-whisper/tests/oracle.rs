@@ -174,10 +174,10 @@ fn exactly_ternary_models_agree() {
 fn narrower_heads_stay_near() {
     let int4 = |size| Storage::Int4(size);
     let heads = [
-        (Storage::Int8, 0.02),
-        (int4(GroupSize::G32), 0.15),
-        (int4(GroupSize::G64), 0.15),
-        (int4(GroupSize::G128), 0.2),
+        (Storage::Int8, 0.05),
+        (int4(GroupSize::G32), 0.2),
+        (int4(GroupSize::G64), 0.2),
+        (int4(GroupSize::G128), 0.25),
     ];
     for folder in models("ternary") {
         let (_, whole) = run(&folder, &TERNARY, Precision::default());
