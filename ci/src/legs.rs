@@ -2,10 +2,10 @@
 
 use crate::{Leg, Place, Work};
 
-/// Integration tests that start the program as a process, read every kind of audio file, or compare
-/// texts. They run on the host only: an emulator cannot start another one of its kind, and what they test is
-/// the same on every CPU.
-pub const PROCESSES: &[&str] = &["audio", "broken_input", "cli", "normalizer"];
+/// Integration tests that start the program as a process, read every kind of audio file, compare texts,
+/// or take minutes of sound. They run on the host only: an emulator cannot start another one of its kind,
+/// and what they test is the same on every CPU.
+pub const PROCESSES: &[&str] = &["audio", "broken_input", "cli", "normalizer", "stream", "vad"];
 
 /// Everything that computes.
 const COMPUTING: &[&str] = &[
@@ -22,6 +22,7 @@ const COMPUTING: &[&str] = &[
     "no_alloc",
     "oracle",
     "decoding",
+    "words",
     "import",
     "tokenizer",
 ];
