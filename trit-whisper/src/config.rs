@@ -59,8 +59,11 @@ pub struct Config {
     pub no_speech_needs_low_logprob: u32,
     /// Latest timestamp a window may begin with, in steps: 50 in Whisper.
     pub max_initial_timestamp: u32,
+    /// 1: the model has not learnt to go on from the text of earlier windows, and is not given it. 0: it
+    /// has, as Whisper.
+    pub no_previous_text: u32,
     /// Zero.
-    pub reserved: [u32; 7],
+    pub reserved: [u32; 6],
 }
 
 const _: () = assert!(size_of::<Config>() == 128);
@@ -96,7 +99,8 @@ impl Config {
         no_speech_threshold: 0.6,
         no_speech_needs_low_logprob: 1,
         max_initial_timestamp: 50,
-        reserved: [0; 7],
+        no_previous_text: 0,
+        reserved: [0; 6],
     };
 
     /// Most blocks an encoder or decoder may have.
@@ -173,7 +177,8 @@ impl Config {
             threshold.is_finite(),
             "a finite number",
         )?;
-        check("reserved", 1, self.reserved == [0; 7], "zeros")
+        within("no_previous_text", self.no_previous_text, 0, 1, "0 or 1")?;
+        check("reserved", 1, self.reserved == [0; 6], "zeros")
     }
 
     /// Width of encoder and decoder.

@@ -408,6 +408,11 @@ impl<'a> Model<'a> {
         pairs(listed.unwrap_or_default()).chain(upper)
     }
 
+    /// Whether the file says which heads those are.
+    pub(crate) fn lists_alignment_heads(&self) -> bool {
+        self.container.get(ALIGNMENT_HEADS).is_ok()
+    }
+
     /// The matrix at a directory index that parsing has checked.
     fn weights(&self, index: u16) -> Result<Weights<'a>, ModelError> {
         let entry = self.container.entry(index.into());

@@ -76,7 +76,8 @@ pub struct Options<'o> {
     pub hotwords: &'o [u32],
     /// Tokens that the first window begins with, and that its text does not repeat.
     pub prefix: &'o [u32],
-    /// Whether the text of the windows before is part of each prompt.
+    /// Whether the text of the windows before is part of each prompt, where the model has learnt to go
+    /// on from it ([`Config::no_previous_text`]).
     pub condition_on_previous: bool,
     /// Text decoded at a higher temperature than this, and all before it, is in no prompt.
     pub prompt_reset_temperature: f32,

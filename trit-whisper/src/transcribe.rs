@@ -274,7 +274,8 @@ impl<'m, 'a> Transcriber<'m, 'a> {
                 // Text of a window that could hardly be decoded, or that repeats itself from window
                 // to window, would lead the next one astray.
                 let unsure = decoded.temperature > options.prompt_reset_temperature;
-                if !options.condition_on_previous || unsure || looping {
+                let conditions = options.condition_on_previous && config.no_previous_text == 0;
+                if !conditions || unsure || looping {
                     self.context.clear();
                 }
                 if looping && advance < length / 30 {

@@ -109,6 +109,9 @@ fn prompt(machine: &Machine<'_, '_, '_>, language: Option<u32>) -> Vec<u32, 4> {
 /// Finds the times of words, window by window.
 pub(crate) struct WordTimes<'a> {
     aligner: Aligner<'a>,
+    /// Whether the model says which heads follow words. Of one that does not, timestamps are believed
+    /// before words: segments keep their times, and their words lie in them.
+    listed: bool,
     spans: &'a mut [Timed],
     /// Text tokens of all spans.
     text: &'a mut [u32],
@@ -146,6 +149,7 @@ impl<'a> WordTimes<'a> {
         let rows = align::rows(config);
         Some(Self {
             aligner: Aligner::take(config, heads, arena)?,
+            listed: model.lists_alignment_heads(),
             spans: arena.take(rows)?,
             text: arena.take(rows)?,
             probabilities: arena.take(rows)?,
@@ -207,7 +211,7 @@ impl<'a> WordTimes<'a> {
         self.assign(spans, count, median);
 
         let end = self.words[..count].last().map(|word| word.end as usize);
-        let end = end.filter(|&end| end > window.start && !moves.single_ending);
+        let end = end.filter(|&end| self.listed && end > window.start && !moves.single_ending);
         Ok(Found { spans, advance: end.map_or(moves.samples, |end| end - window.start) })
     }
 
@@ -292,15 +296,16 @@ impl<'a> WordTimes<'a> {
             (span.first_word, span.last_word) = (first as u32, word as u32);
             let mut times = span.start..span.end;
             let words = &mut self.words[first..word];
-            words::fit_segment(&mut times, words, median, self.last_speech);
+            if self.listed {
+                words::fit_segment(&mut times, words, median, self.last_speech);
+            } else {
+                words::fit_words(&times, words);
+            }
             if times.start < times.end {
                 (span.start, span.end) = (times.start, times.end);
             } else {
                 // Words that all fall into one frame say less than the segment's own times.
-                for word in words.iter_mut() {
-                    word.start = word.start.clamp(span.start, span.end);
-                    word.end = word.end.clamp(span.start, span.end);
-                }
+                words::fit_words(&(span.start..span.end), words);
             }
             if !words.is_empty() {
                 self.last_speech = span.end;

@@ -343,6 +343,20 @@ pub(crate) fn fit_segment(
     }
 }
 
+/// Brings words into the times of their segment, from its beginning to its end.
+pub(crate) fn fit_words(segment: &Range<u64>, words: &mut [Timing]) {
+    for word in words.iter_mut() {
+        word.start = word.start.clamp(segment.start, segment.end);
+        word.end = word.end.clamp(segment.start, segment.end);
+    }
+    if let Some(first) = words.first_mut() {
+        first.start = segment.start;
+    }
+    if let Some(last) = words.last_mut() {
+        last.end = segment.end;
+    }
+}
+
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use serde_json::Value;

@@ -201,7 +201,8 @@ fn absurd_configurations_are_refused_by_field() {
     refused(&|c| c.timestamp_step = 159, "timestamp_step");
     refused(&|c| c.no_speech_threshold = f32::NAN, "no_speech_threshold");
     refused(&|c| c.language_first = 3, "language_first");
-    refused(&|c| c.reserved[6] = 1, "reserved");
+    refused(&|c| c.no_previous_text = 2, "no_previous_text");
+    refused(&|c| c.reserved[5] = 1, "reserved");
     assert_eq!(Config::parse(&[0; 5]), Err(ModelError::ConfigLength(5)));
 }
 

@@ -42,6 +42,7 @@ def config(model: Whisper) -> bytes:
         special["<|translate|>"], special["<|transcribe|>"], special["<|startoflm|>"],
         special["<|startofprev|>"], special["<|nospeech|>"], special["<|notimestamps|>"],
         tokens.TIMESTAMP_FIRST, tokens.TIMESTAMP_STEP, threshold, 0, tokens.TIMESTAMPS - 1,
+        1,  # it has seen no text of earlier windows
     ]
     return struct.pack("<32I", *words, *[0] * (32 - len(words)))
 
