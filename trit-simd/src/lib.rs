@@ -52,6 +52,18 @@
 //!   down, in arrays of fixed size;
 //! * `examples/own_threads.rs`: one product on a user's own thread pool.
 #![no_std]
+#![cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "designs that only vector instructions make worth it"
+    )
+)]
 
 #[cfg(feature = "std")]
 extern crate std;

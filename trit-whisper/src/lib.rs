@@ -68,6 +68,7 @@ pub mod new_file;
 pub mod output;
 #[cfg(feature = "std")]
 pub mod self_test;
+#[cfg(feature = "std")]
 mod stream;
 #[cfg(feature = "std")]
 pub mod threads;
@@ -75,6 +76,7 @@ pub mod threads;
 mod tokenizer;
 #[cfg(feature = "std")]
 pub mod wer;
+#[cfg(feature = "std")]
 mod whisper;
 
 pub use audio_ctx::AudioCtx;
@@ -89,6 +91,7 @@ pub use samples::Samples;
 pub use segment::{Segment, Window};
 #[cfg(feature = "std")]
 pub use self_test::SelfTest;
+#[cfg(feature = "std")]
 pub use stream::{Partial, Stream, StreamEvent, StreamOptions};
 #[cfg(feature = "std")]
 pub use tokenizer::{Tokenizer, UnknownByte};
