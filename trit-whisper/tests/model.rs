@@ -98,7 +98,7 @@ fn any_number_of_positions_can_be_encoded() {
     let (config, kernels) = (*model.config(), Kernels::new(&Cpu::detect()));
     let mut arena = vec![0; MemoryPlan::new(&config).total()];
     let mut encoded = |audio_ctx, samples: &[f32]| {
-        let options = Options { audio_ctx, ..Options::default() };
+        let options = Options { audio_ctx, vad: None, ..Options::default() };
         let arena = &mut arena[..];
         let mut transcriber =
             Transcriber::new(&model, kernels, &Sequential, arena, options).unwrap();
