@@ -204,27 +204,19 @@ impl Whisper {
             duration: samples.len() as f64 / SAMPLE_RATE as f64,
             ..Transcript::default()
         };
-        let codes: Vec<_> = {
-            let model = self.model()?;
-            let config = *model.config();
-            let languages = if config.is_multilingual() { config.n_languages } else { 0 };
-            let token = |index| config.language_first.wrapping_add(index);
-            (0..languages)
-                .map(|index| (token(index), model.language_code(token(index)).map(str::to_owned)))
-                .collect()
-        };
+        let mut language = None;
         self.transcribe_with(samples, |event| {
             match event {
-                Event::Language { token, probability } => {
-                    let code = codes.iter().find(|(id, _)| *id == token);
-                    transcript.language = code.and_then(|(_, code)| code.clone());
-                    transcript.language_probability = Some(probability);
-                }
+                Event::Language { token, probability } => language = Some((token, probability)),
                 Event::Segment(segment) => drop(transcript.push(&segment)),
                 _ => {}
             }
             ControlFlow::Continue(())
         })?;
+        if let Some((token, probability)) = language {
+            transcript.language = self.model()?.language_code(token).map(str::to_owned);
+            transcript.language_probability = Some(probability);
+        }
         Ok(transcript)
     }
 
