@@ -49,6 +49,7 @@ pub(crate) struct Session<'s> {
     pub(crate) threads: Threads,
     pub(crate) tuned: Tuned,
     pub(crate) options: Options<'s>,
+    arena: Vec<u8>,
 }
 
 /// What is told while a file is transcribed.
@@ -71,10 +72,23 @@ pub(crate) struct Done {
     pub(crate) decoding: Duration,
 }
 
-impl Session<'_> {
+impl<'s> Session<'s> {
+    /// Has memory for `options`, which every file uses in its turn.
+    pub(crate) fn new(
+        bytes: &'s ModelBytes,
+        model: &'s Model<'s>,
+        threads: Threads,
+        tuned: Tuned,
+        options: Options<'s>,
+    ) -> Result<Self, Failure> {
+        let plan = MemoryPlan::with_options(model, threads.threads(), &options);
+        let arena = super::arena(plan.total())?;
+        Ok(Self { bytes, model, threads, tuned, options, arena })
+    }
+
     /// Transcribes the audio at `path`, `-` for standard input; messages call it `shown`.
     pub(crate) fn transcribe(
-        &self,
+        &mut self,
         path: &Path,
         shown: &str,
         tell: &mut (dyn FnMut(News<'_>) + Send),
@@ -91,13 +105,10 @@ impl Session<'_> {
             let now = Instant::now();
             *part += now - std::mem::replace(&mut last, now);
         };
-        let threads = self.threads.threads();
-        let plan = MemoryPlan::with_options(model, threads, &self.options);
-        let mut arena = super::arena(plan.total())?;
         let result = self.threads.install(|| {
             let kernels = self.tuned.kernels;
             let mut transcriber =
-                Transcriber::new(model, kernels, &self.threads, &mut arena, self.options)?;
+                Transcriber::new(model, kernels, &self.threads, &mut self.arena, self.options)?;
             transcriber.transcribe_from(&mut reader, &mut |event| match event {
                 Event::Language { token, probability } => {
                     transcript.language = model.language_code(token).map(str::to_owned);
@@ -132,7 +143,7 @@ impl Session<'_> {
 
     /// How probable each language is in the first window from the offset on, likeliest first.
     pub(crate) fn languages(
-        &self,
+        &mut self,
         path: &Path,
         shown: &str,
     ) -> Result<Vec<(String, f32)>, Failure> {
@@ -140,8 +151,6 @@ impl Session<'_> {
         let mut reader = open(path).map_err(failure)?;
         let model = self.model;
         let most = model.config().window();
-        let plan = MemoryPlan::with_options(model, self.threads.threads(), &self.options);
-        let mut arena = super::arena(plan.total())?;
         let samples = reader.window(self.options.offset, most).map(<[f32]>::to_vec);
         let samples = match (samples, reader.take_error()) {
             (Some(samples), _) => samples,
@@ -151,7 +160,7 @@ impl Session<'_> {
         let found = self.threads.install(|| {
             let kernels = self.tuned.kernels;
             let mut transcriber =
-                Transcriber::new(model, kernels, &self.threads, &mut arena, self.options)?;
+                Transcriber::new(model, kernels, &self.threads, &mut self.arena, self.options)?;
             let languages = transcriber.detect_language(&samples)?;
             let code = |token| model.language_code(token).unwrap_or_default().to_owned();
             Ok(languages.iter().map(|(token, p)| (code(token), p)).collect::<Vec<_>>())

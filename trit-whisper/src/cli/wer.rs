@@ -152,12 +152,12 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
     let threads = Threads::new(arguments.threads)
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
     let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
-    let session = Session { bytes: &bytes, model: &model, threads, tuned, options };
+    let mut session = Session::new(&bytes, &model, threads, tuned, options)?;
 
     let (mut errors, mut seconds, mut spent) = (WordErrors::default(), 0.0, Duration::ZERO);
     for (index, (input, reference)) in pairs.iter().enumerate() {
         let progress = Progress::new(false, &input.shown(), index, pairs.len());
-        let done = one_file(&session, input, &progress)?;
+        let done = one_file(&mut session, input, &progress)?;
         let [said, understood] =
             [reference, &done.transcript.text].map(|text| normalizer.apply(text));
         let found = WordErrors::of(&said, &understood);
@@ -189,7 +189,11 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
     super::print(&text)
 }
 
-fn one_file(session: &Session<'_>, input: &Input, progress: &Progress) -> Result<Done, Failure> {
+fn one_file(
+    session: &mut Session<'_>,
+    input: &Input,
+    progress: &Progress,
+) -> Result<Done, Failure> {
     let shown = input.shown();
     let done = session.transcribe(&input.path, &shown, &mut |news| match news {
         News::Segment(..) => {}

@@ -135,16 +135,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let threads = Threads::new(arguments.threads)
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
     let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
-    let session = Session { bytes: &bytes, model: &model, threads, tuned, options };
+    let mut session = Session::new(&bytes, &model, threads, tuned, options)?;
     let files = inputs.len();
     let mut failures = Vec::new();
     for (index, input) in inputs.into_iter().enumerate() {
         let done = input.and_then(|input| {
             let progress = Progress::new(arguments.quiet, &input.shown(), index, files);
             // There is a target for each input that is no failure.
-            targets
-                .next()
-                .map_or(Ok(()), |target| one_file(arguments, &session, &progress, &input, &target))
+            targets.next().map_or(Ok(()), |target| {
+                one_file(arguments, &mut session, &progress, &input, &target)
+            })
         });
         if let Err(failure) = done {
             if files > 1 {
@@ -201,7 +201,7 @@ fn known_words(model: &Model<'_>) -> String {
 
 fn one_file(
     arguments: &Arguments,
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     progress: &Progress,
     input: &Input,
     target: &Target,
