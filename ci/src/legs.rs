@@ -5,7 +5,8 @@ use crate::{Leg, Place, Work};
 /// Integration tests that start the program as a process, read every kind of audio file, compare texts,
 /// or take minutes of sound. They run on the host only: an emulator cannot start another one of its kind,
 /// and what they test is the same on every CPU.
-pub const PROCESSES: &[&str] = &["audio", "broken_input", "cli", "normalizer", "stream", "vad"];
+pub const PROCESSES: &[&str] =
+    &["audio", "broken_input", "cli", "normalizer", "segments", "stream", "vad"];
 
 /// Everything that computes.
 const COMPUTING: &[&str] = &[

@@ -96,6 +96,8 @@ pub use stream::{Partial, Stream, StreamEvent, StreamOptions};
 #[cfg(feature = "std")]
 pub use tokenizer::{Tokenizer, UnknownByte};
 pub use tokens::TokenTable;
+#[cfg(feature = "std")]
+pub use transcribe::Segments;
 pub use transcribe::{Event, Summary, Transcriber};
 pub use vad::{Vad, VadOptions};
 #[cfg(feature = "std")]

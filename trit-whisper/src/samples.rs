@@ -37,3 +37,13 @@ impl Samples for &[f32] {
         Some(self.len())
     }
 }
+
+impl<S: Samples + ?Sized> Samples for &mut S {
+    fn window(&mut self, start: usize, len: usize) -> Option<&[f32]> {
+        (**self).window(start, len)
+    }
+
+    fn total(&self) -> Option<usize> {
+        (**self).total()
+    }
+}

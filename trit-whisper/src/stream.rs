@@ -143,8 +143,9 @@ impl<'m, 'a> Stream<'m, 'a> {
         transcriber.decode_all();
         let model = transcriber.model();
         let (window, texts) = (model.config().window(), model.config().sample_len());
+        let table = model.tokens();
         Ok(Self {
-            table: model.tokens(),
+            table,
             transcriber,
             options,
             vad: Vad::new(options.vad),

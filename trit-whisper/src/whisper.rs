@@ -14,8 +14,8 @@ use crate::mmap::MappedFile;
 use crate::output::Transcript;
 use crate::threads::Threads;
 use crate::{
-    Error, Event, MemoryPlan, Model, ModelError, Options, SAMPLE_RATE, Summary, Transcriber,
-    embedded,
+    Error, Event, MemoryPlan, Model, ModelError, Options, SAMPLE_RATE, Samples, Segments, Summary,
+    Transcriber, embedded,
 };
 
 /// A model, with the memory and threads to run it.
@@ -243,22 +243,50 @@ impl Whisper {
         samples: &[f32],
         mut tell: impl FnMut(Event<'_>) -> ControlFlow<()> + Send,
     ) -> Result<Summary, Error> {
-        let Self { bytes, kernels, threads, arena, options } = self;
-        let model = Model::parse(bytes.get())?;
-        let needed = MemoryPlan::with_options(&model, threads.threads(), options).total();
-        if arena.len() < needed {
-            arena.resize(needed, 0);
-        }
         let cancelled = AtomicBool::new(false);
-        let threads = &*threads;
+        let (mut transcriber, threads) = self.transcriber()?;
+        transcriber.cancel_with(&cancelled);
         threads.install(|| {
-            let mut transcriber = Transcriber::new(&model, *kernels, threads, arena, *options)?;
-            transcriber.cancel_with(&cancelled);
             transcriber.transcribe(samples, &mut |event| {
                 if !cancelled.load(Ordering::Relaxed) && tell(event).is_break() {
                     cancelled.store(true, Ordering::Relaxed);
                 }
             })
         })
+    }
+
+    /// The segments of some audio one by one, each window being done when it is asked for, so that the
+    /// audio need not be in memory as a whole.
+    ///
+    /// ```
+    /// use trit_whisper::{Whisper, audio};
+    ///
+    /// let mut whisper = Whisper::embedded()?;
+    /// # let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/yes-no.flac");
+    /// // What is not asked for is not transcribed.
+    /// if let Some(first) = whisper.segments(audio::Reader::open(&path)?)?.next() {
+    ///     println!("it begins with {}", first?.text);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Options the model cannot follow; the iterator itself gives those of
+    /// [`Transcriber::transcribe_from`].
+    pub fn segments<S: Samples>(&mut self, samples: S) -> Result<Segments<'_, '_, S>, Error> {
+        let (transcriber, threads) = self.transcriber()?;
+        Ok(Segments::new(transcriber, Some(threads), samples))
+    }
+
+    /// A transcriber in this memory, and the threads that it is to be called on.
+    fn transcriber(&mut self) -> Result<(Transcriber<'_, '_>, &Threads), Error> {
+        let Self { bytes, kernels, threads, arena, options } = self;
+        let model = Model::parse(bytes.get())?;
+        let needed = MemoryPlan::with_options(&model, threads.threads(), options).total();
+        if arena.len() < needed {
+            arena.resize(needed, 0);
+        }
+        let threads = &*threads;
+        Ok((Transcriber::owning(model, *kernels, threads, arena, *options)?, threads))
     }
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
 use trit_whisper::{
-    Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Stream, StreamEvent, StreamOptions,
-    Transcriber, Vad, VadOptions, Whisper, audio, embedded,
+    Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Segments, Stream, StreamEvent,
+    StreamOptions, Transcriber, Vad, VadOptions, Whisper, audio, embedded,
 };
 
 const SAMPLES: [&str; 5] =
@@ -238,6 +238,7 @@ fn types_go_between_threads() {
     send::<Transcriber<'_, '_>>();
     send::<Stream<'_, '_>>();
     send::<Whisper>();
+    send::<Segments<'_, '_, audio::Reader>>();
     send::<Vad>();
     send::<Model<'_>>();
     sync::<Model<'_>>();

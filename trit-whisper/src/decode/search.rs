@@ -19,7 +19,7 @@ use crate::scratch::Scratch;
 /// What decoding runs on.
 pub(crate) struct Machine<'s, 'm, 'a> {
     pub(crate) compute: &'s Compute<'m>,
-    pub(crate) model: &'m Model<'m>,
+    pub(crate) model: &'s Model<'m>,
     pub(crate) options: &'s Options<'m>,
     pub(crate) decoder: &'s mut Decoder<'a>,
     pub(crate) scratch: &'s mut Scratch<'a>,

@@ -1,6 +1,10 @@
-//! From samples to segments: windows, language, decoding, timestamps.
+//! The transcriber: what works on a window, and the memory it works in.
 
-use core::ops::Range;
+#[cfg(feature = "std")]
+mod segments;
+mod transcription;
+
+use core::ops::Deref;
 use core::sync::atomic::AtomicBool;
 
 use trit_simd::Kernels;
@@ -20,57 +24,36 @@ use crate::mel::LogMel;
 use crate::model::Model;
 use crate::options::Options;
 use crate::plan::MemoryPlan;
-use crate::repeats::Repeats;
 use crate::samples::Samples;
 use crate::scratch::Scratch;
-use crate::segment::{Cutter, Segment, Span, Window};
-use crate::vad::Gate;
 use crate::word_times::{Alignment, WordTimes};
-use crate::words::Spoken;
 
-/// What a transcription tells while it runs.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Event<'t> {
-    /// The language, detected or given, of a multilingual model; it comes before any segment.
-    Language {
-        /// Its token.
-        token: u32,
-        /// How probable it is among the model's languages: 1 for a given one.
-        probability: f32,
-    },
-    /// A window is encoded: some weights ([`Model::encoding_spans`]) are not read until the
-    /// next.
-    Encoded,
-    /// A window is decoded; its segments, if it is not silent, come next.
-    Window(Window<'t>),
-    /// A segment is final.
-    Segment(Segment<'t>),
-    /// So many samples are done.
-    Progress {
-        /// Samples done.
-        done: usize,
-        /// Samples in all, where that is known ([`Samples::total`]).
-        total: Option<usize>,
-    },
+#[cfg(feature = "std")]
+pub use segments::Segments;
+pub use transcription::{Event, Summary};
+
+/// A model that is lent, or the transcriber's own.
+enum Held<'m> {
+    Lent(&'m Model<'m>),
+    #[cfg(feature = "std")]
+    Own(Box<Model<'m>>),
 }
 
-/// What a transcription did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Windows encoded.
-    pub windows: usize,
-    /// Windows skipped for having no speech.
-    pub silent: usize,
-    /// Tokens decoded.
-    pub tokens: usize,
-    /// Samples left out for having no speech ([`Options::vad`]).
-    pub skipped: usize,
+impl<'m> Deref for Held<'m> {
+    type Target = Model<'m>;
+
+    fn deref(&self) -> &Model<'m> {
+        match self {
+            Self::Lent(model) => model,
+            #[cfg(feature = "std")]
+            Self::Own(model) => model,
+        }
+    }
 }
 
 /// Transcribes audio with one model in one arena.
 pub struct Transcriber<'m, 'a> {
-    model: &'m Model<'m>,
+    model: Held<'m>,
     /// For encoding.
     compute: Compute<'m>,
     /// For decoding.
@@ -99,11 +82,33 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         arena: &'a mut [u8],
         options: Options<'m>,
     ) -> Result<Self, Error> {
+        Self::with(Held::Lent(model), kernels, join, arena, options)
+    }
+
+    /// As [`new`](Self::new), with a model of its own.
+    #[cfg(feature = "std")]
+    pub(crate) fn owning(
+        model: Model<'m>,
+        kernels: Kernels,
+        join: &'m dyn Join,
+        arena: &'a mut [u8],
+        options: Options<'m>,
+    ) -> Result<Self, Error> {
+        Self::with(Held::Own(Box::new(model)), kernels, join, arena, options)
+    }
+
+    fn with(
+        model: Held<'m>,
+        kernels: Kernels,
+        join: &'m dyn Join,
+        arena: &'a mut [u8],
+        options: Options<'m>,
+    ) -> Result<Self, Error> {
         let config = model.config();
         options.check(config)?;
         let found = arena.len();
         let threads = join.threads();
-        let plan = MemoryPlan::with_options(model, threads, &options);
+        let plan = MemoryPlan::with_options(&model, threads, &options);
         let expected = plan.total();
         let short = Error::Arena { expected, found };
         if found < expected {
@@ -115,9 +120,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let decoder = Decoder::new(config, precision, slots, &plan, &mut arena).ok_or(short)?;
         let scratch = Scratch::new(config, threads, options.precision, &mut arena).ok_or(short)?;
         let context = Context::take(config, &mut arena).ok_or(short)?;
-        let window = WindowDecoder::take(model, &options, &mut arena).ok_or(short)?;
+        let window = WindowDecoder::take(&model, &options, &mut arena).ok_or(short)?;
         let words = if options.words {
-            Some(WordTimes::take(model, &mut arena).ok_or(short)?)
+            Some(WordTimes::take(&model, &mut arena).ok_or(short)?)
         } else {
             None
         };
@@ -125,11 +130,11 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let compute = Compute { kernels, join, threads, cancel: None };
         let decoding = Compute { threads: options.decoder_threads(threads), ..compute };
         Ok(Self {
+            mel: LogMel::new(config),
             model,
             compute,
             decoding,
             options,
-            mel: LogMel::new(config),
             decoder,
             scratch,
             fed: 0,
@@ -141,8 +146,8 @@ impl<'m, 'a> Transcriber<'m, 'a> {
 
     /// The model.
     #[cfg(feature = "std")]
-    pub(crate) fn model(&self) -> &'m Model<'m> {
-        self.model
+    pub(crate) fn model(&self) -> &Model<'m> {
+        &self.model
     }
 
     /// Leaves nothing out: somebody else has looked for speech.
@@ -184,109 +189,31 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         samples: &mut dyn Samples,
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<Summary, Error> {
-        let config = *self.model.config();
-        let mut summary = Summary::default();
-        let mut language = self.options.language;
-        if let Some(token) = language {
-            tell(Event::Language { token, probability: 1.0 });
-        }
-        self.context.clear();
-        if let Some(words) = &mut self.words {
-            words.start();
-        }
-        if !self.options.carry_initial_prompt {
-            self.context.push(self.options.initial_prompt);
-        }
-        let mut repeats = Repeats::default();
-        let options = self.options;
-        let cutter = Cutter { config: &config, options: &options };
-        let end = options.duration.map_or(usize::MAX, |d| options.offset.saturating_add(d));
-        let mut gate = Gate::new(options.vad, options.offset..end);
-        let mut seek = options.offset;
-        loop {
-            let next = gate.next(samples, seek, options.audio_ctx.window(&config))?;
-            let at = next.as_ref().map_or(gate.end(seek), |window| window.start);
-            if at > seek {
-                summary.skipped += at - seek;
-                seek = at;
-                tell(Event::Progress { done: seek, total: samples.total() });
-            }
-            let Some(Range { end, .. }) = next else { break };
-            let window = samples.window(seek, end - seek).ok_or(Error::Samples)?;
-            let length = window.len().min(end - seek);
-            self.encode(&window[..length])?;
-            tell(Event::Encoded);
-            let detected = match language {
-                None if config.is_multilingual() => Some(self.languages()?.best()),
-                _ => None,
-            };
-            let is_first = summary.windows == 0;
-            let spoken = language.or(detected.map(|(token, _)| token));
-            let decoded = self.decode(spoken, is_first, seek)?;
-            summary.windows += 1;
-            summary.silent += usize::from(decoded.silent);
-            summary.tokens += decoded.decoded;
-            // What a silent window seems to be spoken in says nothing of the others.
-            if let Some((token, probability)) = detected
-                && !decoded.silent
-            {
-                language = Some(token);
-                tell(Event::Language { token, probability });
-            }
-            let (tokens, logprobs) = self.window.tokens(decoded.len);
-            let window = Window {
-                start: seek,
-                end: seek + length,
-                tokens,
-                logprobs,
-                avg_logprob: decoded.avg_logprob,
-                no_speech_prob: decoded.no_speech_prob,
-                temperature: decoded.temperature,
-                compression_ratio: decoded.compression_ratio,
-                silent: decoded.silent,
-            };
-            tell(Event::Window(window));
-            let mut advance = length;
-            if !decoded.silent {
-                let (model, compute, context) = (self.model, &self.decoding, &mut self.context);
-                let (decoder, scratch) = (&mut self.decoder, &mut self.scratch);
-                let table = model.tokens();
-                let mut emit = |span: &Span, words: Spoken<'_>| {
-                    context.push(&window.tokens[span.tokens.clone()]);
-                    let segment = window.segment(span, words, table);
-                    cutter.split(segment, &mut |part| tell(Event::Segment(part)));
-                };
-                if let Some(words) = &mut self.words {
-                    let mut machine =
-                        Machine { compute, model, options: &options, decoder, scratch };
-                    let found = words.find(&mut machine, &cutter, &window, spoken)?;
-                    for index in 0..found.spans {
-                        let (span, words) = words.span(index);
-                        emit(&span, words);
-                    }
-                    advance = found.advance;
-                } else {
-                    let moves =
-                        cutter.cut(table, &window, &mut |span| emit(&span, Spoken::default()));
-                    advance = moves.samples;
-                }
-                let looping = repeats.see(&config, tokens);
-                // Text of a window that could hardly be decoded, or that repeats itself from window
-                // to window, would lead the next one astray.
-                let unsure = decoded.temperature > options.prompt_reset_temperature;
-                let conditions = options.condition_on_previous && config.no_previous_text == 0;
-                if !conditions || unsure || looping {
-                    self.context.clear();
-                }
-                if looping && advance < length / 30 {
-                    advance = length;
-                }
-            }
-            // A window always moves on, whatever its timestamps say.
-            seek += advance.max(config.timestamp_step as usize).min(length);
-            tell(Event::Progress { done: seek, total: samples.total() });
-        }
-        if seek == options.offset { Err(Error::EmptyAudio) } else { Ok(summary) }
+        let mut transcription = self.begin(tell);
+        while self.step(&mut transcription, samples, tell)? {}
+        Ok(transcription.summary())
+    }
+
+    /// The segments of some audio one by one, each window being done when it is asked for.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
+    /// # let (kernels, options) = (Kernels::new(&Cpu::detect()), Options::default());
+    /// # let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/yes-no.flac");
+    /// let transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// let mut segments = transcriber.into_segments(audio::Reader::open(&path)?);
+    /// while let Some(segment) = segments.next() {
+    ///     println!("{} up to sample {}", segment?.text, segments.position());
+    /// }
+    /// let transcriber = segments.into_transcriber();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn into_segments<S: Samples>(self, samples: S) -> Segments<'m, 'a, S> {
+        Segments::new(self, None, samples)
     }
 
     /// How probable each of the model's languages is in up to a window of samples.
@@ -417,13 +344,13 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let mut machine = self.machine();
         machine.feed(&[Row { token, slot: 0, position }])?;
         machine.logits(0..1)?;
-        Ok(Some(&self.decoder.computed()[..config.vocab()]))
+        Ok(Some(&self.decoder.computed()[..self.model.config().vocab()]))
     }
 
     fn machine(&mut self) -> Machine<'_, 'm, 'a> {
         Machine {
             compute: &self.decoding,
-            model: self.model,
+            model: &self.model,
             options: &self.options,
             decoder: &mut self.decoder,
             scratch: &mut self.scratch,
@@ -432,11 +359,11 @@ impl<'m, 'a> Transcriber<'m, 'a> {
 
     /// The languages' probabilities in the window encoded last.
     fn languages(&mut self) -> Result<Languages<'_>, Error> {
-        let config = self.model.config();
+        let token = self.model.config().sot;
         let mut machine = self.machine();
-        machine.feed(&[Row { token: config.sot, slot: 0, position: 0 }])?;
+        machine.feed(&[Row { token, slot: 0, position: 0 }])?;
         machine.logits(0..1)?;
-        Ok(Languages::new(config, self.decoder.computed()))
+        Ok(Languages::new(self.model.config(), self.decoder.computed()))
     }
 
     /// Decodes the window encoded last, whose first sample is `seek`.
