@@ -42,6 +42,8 @@ const NO_STD: &[&[&str]] = &[
     &["build", "--release", "-p", "trit-format"],
     &["build", "--release", "-p", "trit-simd", "--no-default-features"],
     &["build", "--release", "-p", "trit-whisper", "--lib", "--no-default-features"],
+    // With a caller's memory, down to the program's end of it.
+    &["build", "--release", "-p", "trit-example-no-std", "--lib", "--no-default-features"],
 ];
 
 /// Every feature that is not on by default, but trit-whisper's `microphone`, which on Linux takes the
