@@ -1,4 +1,4 @@
-//! How to decode: the options of `transcribe` that say so, and what they mean to a model.
+//! How to decode: the options that say so, and what they mean to a model.
 
 use regex::Regex;
 use trit_whisper::{Model, Options, SAMPLE_RATE, Tokenizer};
@@ -75,25 +75,13 @@ pub(crate) struct DecodingOptions {
     /// the model's own if not given
     #[arg(long, value_name = "P", help_heading = HEADING)]
     no_speech_threshold: Option<f32>,
-    /// Begin at this second
-    #[arg(long, default_value = "0", value_name = "SECONDS", value_parser = samples,
-          help_heading = HEADING)]
-    offset: usize,
-    /// Transcribe so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = samples, help_heading = HEADING)]
-    duration: Option<usize>,
-    /// Cut segments of more characters
-    #[arg(long, value_name = "N", help_heading = HEADING)]
-    max_len: Option<usize>,
-    /// Cut segments between words only
-    #[arg(long, requires = "max_len", help_heading = HEADING)]
-    split_on_word: bool,
 }
 
-const HEADING: &str = "Decoding";
+/// What help shows them under.
+pub(super) const HEADING: &str = "Decoding";
 
 /// Seconds as samples.
-fn samples(text: &str) -> Result<usize, String> {
+pub(super) fn samples(text: &str) -> Result<usize, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     // 2⁴⁰ s are far beyond any audio, and their samples fit 64 bits.
     if (0.0..=f64::from(u32::MAX)).contains(&seconds) {
@@ -169,10 +157,6 @@ impl<'d> Decoding<'d> {
             compression_ratio_threshold: options.compression_ratio_threshold,
             logprob_threshold: options.logprob_threshold,
             no_speech_threshold: options.no_speech_threshold,
-            offset: options.offset,
-            duration: options.duration,
-            max_segment_chars: options.max_len,
-            split_on_word: options.split_on_word,
             ..Options::default()
         }
     }

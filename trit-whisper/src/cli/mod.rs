@@ -8,6 +8,7 @@ mod inputs;
 mod machine;
 mod manual;
 mod progress;
+mod recognition;
 mod session;
 mod speech;
 mod stream;
@@ -66,7 +67,7 @@ enum Command {
     /// Check a model: checksums, configuration, and that it computes what it should
     Verify(verify::Arguments),
     /// Compare a transcript with what was said: the word error rate
-    Wer(wer::Arguments),
+    Wer(Box<wer::Arguments>),
     /// Print a script that completes this program's arguments in a shell
     Completions(manual::CompletionArguments),
     /// Write manual pages into a folder

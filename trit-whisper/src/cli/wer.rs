@@ -9,28 +9,38 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use trit_simd::parallel::Join;
-use trit_whisper::Options;
-use trit_whisper::threads::Threads;
 use trit_whisper::wer::{Normalizer, WordErrors};
 
 use super::inputs::{self, Input};
 use super::progress::Progress;
-use super::session::{Done, News, Session, language};
-use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, machine, tell};
+use super::recognition::RecognitionOptions;
+use super::session::{Done, News, Session};
+use super::{Failure, machine, tell};
 
 const EXAMPLES: &str = "\
 Examples:
   trit-whisper wer reference.txt transcript.txt
   trit-whisper wer --text \"the grey cat\" \"a gray cat\"
-  trit-whisper wer --audio LibriSpeech/test-clean --model small.trit --language en";
+  trit-whisper wer --audio LibriSpeech/test-clean --model small.trit --language en
+  trit-whisper wer --audio talks --model small.trit --beam-size 5 --vad off";
+
+/// What goes with audio alone, since texts are not recognised: it, and groups of options.
+const OF_AUDIO: [&str; 7] = [
+    "audio",
+    "RecognitionOptions",
+    "VadArguments",
+    "AttentionOptions",
+    "AudioCtxOptions",
+    "DecodingOptions",
+    "TuningOptions",
+];
 
 /// Arguments of `wer`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// A file with what was said
-    #[arg(required_unless_present = "audio", conflicts_with = "audio", value_name = "REF")]
+    #[arg(required_unless_present = "audio", conflicts_with_all = OF_AUDIO, value_name = "REF")]
     reference: Option<String>,
     /// A file with what was understood; `-` reads standard input
     #[arg(required_unless_present = "audio", conflicts_with = "audio", value_name = "HYP")]
@@ -45,24 +55,11 @@ pub(crate) struct Arguments {
     /// `*.trans.txt`, as in LibriSpeech, or `.txt` of the same name
     #[arg(long, value_name = "FOLDER")]
     audio: Option<PathBuf>,
-    /// A `.trit` model; without it, the embedded model of 35 spoken words
-    #[arg(long, value_name = "FILE", requires = "audio")]
-    model: Option<PathBuf>,
-    /// The spoken language, such as `en`; detected if not given
-    #[arg(long, value_name = "CODE", requires = "audio")]
-    language: Option<String>,
-    /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
-    threads: usize,
     #[command(flatten)]
-    attention: AttentionOptions,
-    #[command(flatten)]
-    audio_ctx: AudioCtxOptions,
+    recognition: RecognitionOptions,
     /// Tell of each file, with both texts as they are compared
     #[arg(long, short, requires = "audio")]
     verbose: bool,
-    #[command(flatten)]
-    tuning: TuningOptions,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -141,18 +138,12 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
     if pairs.is_empty() {
         return Err(Failure::Other(format!("{}: no transcripts of audio", folder.display())));
     }
-    let bytes = ModelBytes::open(arguments.model.as_deref())?;
+    let recognition = &arguments.recognition;
+    let bytes = recognition.open()?;
     let model = bytes.model()?;
-    let options = Options {
-        language: language(&model, &bytes.name(), arguments.language.as_deref())?,
-        precision: arguments.attention.precision(),
-        audio_ctx: arguments.audio_ctx.audio_ctx,
-        ..Options::default()
-    };
-    let threads = Threads::new(arguments.threads)
-        .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
-    let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
-    let mut session = Session::new(&bytes, &model, threads, tuned, options)?;
+    let decoding = recognition.decoding(&model)?;
+    let options = recognition.options(&bytes.name(), &model, &decoding)?;
+    let mut session = recognition.session(&bytes, &model, options)?;
 
     let (mut errors, mut seconds, mut spent) = (WordErrors::default(), 0.0, Duration::ZERO);
     for (index, (input, reference)) in pairs.iter().enumerate() {

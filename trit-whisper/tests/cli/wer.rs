@@ -65,3 +65,28 @@ fn folders_of_audio_are_transcribed_and_compared() {
         assert!(told.contains(part), "{part} is not in {told}");
     }
 }
+
+/// What says how to transcribe is the same as for `transcribe`, and of no use to texts.
+#[test]
+fn options_of_transcriptions_count() {
+    let folder = TempDir::new().unwrap();
+    fs::copy(sample(SHORT), folder.path().join("a.flac")).unwrap();
+    fs::write(folder.path().join("a.txt"), "seven right up").unwrap();
+    let understood = |options: &[&str]| {
+        let arguments = ["wer", "--verbose", "--normalizer", "none"];
+        let mut program = program();
+        program.args(arguments).args(options).arg("--audio").arg(folder.path());
+        let told = stderr(&done(&mut program)).to_owned();
+        let line = told.lines().find_map(|line| line.trim().strip_prefix("understood"));
+        line.unwrap_or_else(|| panic!("{told}")).trim().to_owned()
+    };
+    let text = understood(&[]);
+    let word = text.split(' ').next().unwrap();
+    assert!(!word.is_empty());
+    let others = ["--beam-size=2", "--vad=off", &format!("--suppress-regex=^ ?{word}$")];
+    assert!(!understood(&others).split(' ').any(|other| other == word), "{word}");
+    for refused in [&["--offset=1", "--audio", "."][..], &["--temperature=0", "a.txt", "a.txt"]] {
+        let output = program().arg("wer").args(refused).current_dir(folder.path()).output();
+        assert_eq!(output.unwrap().status.code(), Some(2), "{refused:?}");
+    }
+}

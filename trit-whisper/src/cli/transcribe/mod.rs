@@ -8,19 +8,16 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use trit_simd::parallel::Join;
 use trit_whisper::new_file::NewFile;
 use trit_whisper::output::{self, Format, Transcript, render};
-use trit_whisper::threads::Threads;
-use trit_whisper::{Model, Options, VadOptions};
+use trit_whisper::{Model, Options};
 
-use super::decoding::{Decoding, DecodingOptions};
+use super::decoding::{HEADING, samples};
 use super::inputs::{self, Input, Target};
 use super::progress::Progress;
-use super::session::{News, Session, language};
-use super::speech::VadArguments;
-use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, tell};
+use super::recognition::RecognitionOptions;
+use super::session::{News, Session};
+use super::{Failure, ModelBytes, tell};
 use colors::colored;
 
 const EXAMPLES: &str = "\
@@ -38,43 +35,20 @@ pub(crate) struct Arguments {
     /// standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A `.trit` model; without it, the embedded model of 35 spoken words
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
-    /// The spoken language, such as `en`; detected if not given
-    #[arg(long, value_name = "CODE")]
-    language: Option<String>,
-    /// Translate to English
-    #[arg(long)]
-    translate: bool,
+    #[command(flatten)]
+    recognition: RecognitionOptions,
+    #[command(flatten)]
+    part: PartOptions,
     /// Forms of the transcript, separated by commas
     #[arg(long, value_enum, default_value = "txt", value_name = "FORM,…", value_delimiter = ',')]
     output: Vec<Output>,
     /// Write each transcript into this folder, named after its audio file, instead of printing it
     #[arg(long, value_name = "FOLDER")]
     output_dir: Option<PathBuf>,
-    /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
-    threads: usize,
-    /// Threads that decode, if fewer; decoding may end at the memory before it ends at the cores
-    #[arg(long, value_name = "N", value_parser = super::decoder_threads)]
-    decoder_threads: Option<usize>,
-    /// Find out when each word is spoken; takes about as long again as decoding
-    #[arg(long)]
-    word_timestamps: bool,
-    #[command(flatten)]
-    vad: VadArguments,
-    #[command(flatten)]
-    attention: AttentionOptions,
-    #[command(flatten)]
-    audio_ctx: AudioCtxOptions,
     /// Colour the text on standard output by how sure the model is of it, from red to green, and
     /// with --verbose the segments; where it is a terminal and NO_COLOR is not set
     #[arg(long)]
     print_colors: bool,
-    /// Do not decode timestamps
-    #[arg(long)]
-    no_timestamps: bool,
     /// Print nothing but transcripts, warnings and errors
     #[arg(long, short)]
     quiet: bool,
@@ -84,10 +58,24 @@ pub(crate) struct Arguments {
     /// Tell how probable each language is in the beginning of each file, instead of transcribing it
     #[arg(long, conflicts_with_all = ["output", "output_dir"])]
     detect_language: bool,
-    #[command(flatten)]
-    decoding: DecodingOptions,
-    #[command(flatten)]
-    tuning: TuningOptions,
+}
+
+/// Which part of each file is transcribed, and how its segments are cut.
+#[derive(clap::Args)]
+struct PartOptions {
+    /// Begin at this second
+    #[arg(long, default_value = "0", value_name = "SECONDS", value_parser = samples,
+          help_heading = HEADING)]
+    offset: usize,
+    /// Transcribe so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = samples, help_heading = HEADING)]
+    duration: Option<usize>,
+    /// Cut segments of more characters
+    #[arg(long, value_name = "N", help_heading = HEADING)]
+    max_len: Option<usize>,
+    /// Cut segments between words only
+    #[arg(long, requires = "max_len", help_heading = HEADING)]
+    split_on_word: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -125,17 +113,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut targets =
         inputs::targets(found.iter().copied(), &formats, arguments.output_dir.as_deref())?
             .into_iter();
-    let bytes = ModelBytes::open(arguments.model.as_deref())?;
+    let (recognition, part) = (&arguments.recognition, &arguments.part);
+    let bytes = recognition.open()?;
     let model = bytes.model()?;
-    let decoding = Decoding::new(&arguments.decoding, &model)?;
-    let options = options(arguments, &bytes.name(), &model, decoding.options())?;
+    if arguments.detect_language && !model.config().is_multilingual() {
+        let name = bytes.name();
+        return Err(Failure::Usage(format!("--detect-language: {name} knows one language only")));
+    }
+    let decoding = recognition.decoding(&model)?;
+    let options = Options {
+        offset: part.offset,
+        duration: part.duration,
+        max_segment_chars: part.max_len,
+        split_on_word: part.split_on_word,
+        ..recognition.options(&bytes.name(), &model, &decoding)?
+    };
+    let mut session = recognition.session(&bytes, &model, options)?;
     if matches!(bytes, ModelBytes::Embedded) && !arguments.quiet {
         tell(known_words(&model));
     }
-    let threads = Threads::new(arguments.threads)
-        .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
-    let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
-    let mut session = Session::new(&bytes, &model, threads, tuned, options)?;
     let files = inputs.len();
     let mut failures = Vec::new();
     for (index, input) in inputs.into_iter().enumerate() {
@@ -158,36 +154,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(code) if files > 1 => Err(Failure::Files { failed: failures.len(), files, code }),
         Some(_) => failures.pop().map_or(Ok(()), Err),
     }
-}
-
-/// The options, if the model can follow them.
-fn options<'o>(
-    arguments: &Arguments,
-    name: &str,
-    model: &Model<'_>,
-    decoding: Options<'o>,
-) -> Result<Options<'o>, Failure> {
-    let config = model.config();
-    let language = language(model, name, arguments.language.as_deref())?;
-    if arguments.translate && !config.is_multilingual() {
-        return Err(Failure::Usage(format!("--translate: {name} cannot translate")));
-    }
-    if arguments.detect_language && !config.is_multilingual() {
-        return Err(Failure::Usage(format!("--detect-language: {name} knows one language only")));
-    }
-    let options = Options {
-        language,
-        translate: arguments.translate,
-        timestamps: !arguments.no_timestamps,
-        words: arguments.word_timestamps,
-        vad: arguments.vad.options(VadOptions::WHOLE),
-        precision: arguments.attention.precision(),
-        audio_ctx: arguments.audio_ctx.audio_ctx,
-        decoder_threads: arguments.decoder_threads,
-        ..decoding
-    };
-    options.check(config).map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok(options)
 }
 
 /// One line that says which words a small model knows, from its token table.
