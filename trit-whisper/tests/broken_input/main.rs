@@ -13,6 +13,7 @@ mod audio;
 mod broken_files;
 mod conversion;
 mod models;
+mod options;
 mod output;
 mod texts;
 mod tuning;

@@ -29,10 +29,15 @@ fn listing(folder: &Path) -> Vec<String> {
 fn json_follows_its_schema() {
     let schema: Value = serde_json::from_str(&page("transcript.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let transcript: Value =
-        serde_json::from_str(stdout(&transcribe(&["--output", "json"]))).unwrap();
-    let errors: Vec<_> = validator.iter_errors(&transcript).map(|e| e.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?}");
+    let json = |options: &[&str]| -> Value {
+        let options = [&["--output", "json"], options].concat();
+        let transcript = serde_json::from_str(stdout(&transcribe(&options))).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&transcript).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{options:?}: {errors:?}");
+        transcript
+    };
+    let transcript = json(&[]);
+    let timed = json(&["--word-timestamps"]);
 
     // Every field that the schema describes is on the page, and a wrong one is noticed.
     let page = page("output.md");
@@ -47,14 +52,32 @@ fn json_follows_its_schema() {
     described(&schema["properties"]);
     described(&schema["$defs"]["segment"]["properties"]);
     described(&schema["$defs"]["word"]["properties"]);
+    // Words have times within their segments', and all of its text.
+    for segment in timed["segments"].as_array().unwrap() {
+        let seconds = |of: &Value, key: &str| of[key].as_f64().unwrap();
+        let (mut text, mut last) = (String::new(), seconds(segment, "start"));
+        for word in segment["words"].as_array().unwrap() {
+            assert!(last <= seconds(word, "start"), "{segment}");
+            assert!(seconds(word, "start") <= seconds(word, "end"), "{segment}");
+            last = seconds(word, "end");
+            text += word["word"].as_str().unwrap();
+        }
+        assert!(last <= seconds(segment, "end") && text.trim() == segment["text"], "{segment}");
+    }
+    assert!(transcript.pointer("/segments/0/words").is_none());
     for (pointer, wrong) in [
+        ("/segments/0/words/0/word", Value::Null),
+        ("/segments/0/words/0/start", Value::from("0.5")),
+        ("/segments/0/words/0/end", Value::from(-0.5)),
+        ("/segments/0/words/0/probability", Value::from(1.5)),
+        ("/segments/0/words", Value::from("yes")),
         ("/duration", Value::from("3.5")),
         ("/segments/0/tokens/0", Value::from(-1)),
         ("/segments/0/no_speech_prob", Value::from(1.5)),
         ("/segments/0/token_probabilities/0", Value::from(-0.5)),
         ("/segments/0/end", Value::Null),
     ] {
-        let mut broken = transcript.clone();
+        let mut broken = timed.clone();
         *broken.pointer_mut(pointer).unwrap() = wrong;
         assert!(!validator.is_valid(&broken), "{pointer}");
     }
