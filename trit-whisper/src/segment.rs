@@ -130,6 +130,10 @@ pub(crate) struct Cutter<'c> {
 
 impl Cutter<'_> {
     /// Tells the segments of a window to `emit`. What has no text or no length is no segment.
+    ///
+    /// A window is padded with silence, and timestamps may lie in it, beyond the end of the audio.
+    /// openai-whisper leaves them there. Here a segment ends with the audio, and one that would begin
+    /// after that begins where the segment before ended, or a step before the end.
     pub(crate) fn cut(
         &self,
         table: TokenTable<'_>,
@@ -140,6 +144,7 @@ impl Cutter<'_> {
         let (tokens, length) = (window.tokens, window.end - window.start);
         let step = config.timestamp_step as usize;
         let time = |id: u32| (id - config.timestamp_first) as usize * step;
+        let mut before = 0;
         let mut emit = |start: usize, end: usize, from: usize, to: usize| {
             let is_text = |id: &u32| *id < config.eot;
             let slice = &tokens[from..to];
@@ -147,9 +152,12 @@ impl Cutter<'_> {
             let text = slice[skip..].split(|id| !is_text(id)).next().unwrap_or(&[]);
             let blank = text.iter().all(|&id| table.bytes(id).trim_ascii().is_empty());
             if !blank && start < end {
+                let end = end.min(length);
+                let start = if start < end { start } else { before.min(end.saturating_sub(step)) };
+                before = end;
                 emit(Span {
-                    start: window.start + start.min(length),
-                    end: window.start + end.min(length),
+                    start: window.start + start,
+                    end: window.start + end,
                     text: from + skip..from + skip + text.len(),
                     tokens: from..to,
                 });
@@ -293,5 +301,55 @@ impl Iterator for Pairs<'_> {
             }
         }
         core::mem::take(&mut self.single_ending).then_some(self.tokens.len())
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::{Model, embedded};
+
+    /// Where the segments of some tokens are in a window of `length` samples that begins at 1000.
+    /// Numbers from 1000 on stand for timestamps.
+    fn places(length: usize, tokens: &[u32]) -> std::vec::Vec<[usize; 2]> {
+        let model = Model::parse(embedded::model()).unwrap();
+        // Steps as Whisper's.
+        let config = &Config { timestamp_step: 320, ..*model.config() };
+        let options = Options::default();
+        let stamp = |id: u32| id.checked_sub(1000).map_or(id, |step| config.timestamp_first + step);
+        let tokens: std::vec::Vec<_> = tokens.iter().map(|&id| stamp(id)).collect();
+        let window = Window {
+            start: 1000,
+            end: 1000 + length,
+            tokens: &tokens,
+            logprobs: &std::vec![0.0; tokens.len()],
+            avg_logprob: 0.0,
+            no_speech_prob: 0.0,
+            temperature: 0.0,
+            compression_ratio: 1.0,
+            silent: false,
+        };
+        let mut found = std::vec::Vec::new();
+        let cutter = Cutter { config, options: &options };
+        cutter.cut(model.tokens(), &window, &mut |span| {
+            assert!(!window.tokens[span.text.clone()].is_empty());
+            found.push([span.start - 1000, span.end - 1000]);
+        });
+        found
+    }
+
+    #[test]
+    fn segments_lie_in_the_audio_and_take_time() {
+        assert_eq!(places(9600, &[1005, 3, 1010, 1010, 4, 1020]), [[1600, 3200], [3200, 6400]]);
+        // The last begins with the end of the audio, or beyond it.
+        assert_eq!(places(3500, &[1005, 3, 1008, 1011, 4, 1020]), [[1600, 2560], [2560, 3500]]);
+        assert_eq!(places(3200, &[1005, 3, 1008, 1010, 4, 1020]), [[1600, 2560], [2560, 3200]]);
+        let twice = places(3200, &[1005, 3, 1012, 1012, 4, 1020, 1020, 5, 1030]);
+        assert_eq!(twice, [[1600, 3200], [2880, 3200], [2880, 3200]]);
+        // Alone, it has all of the window, however short that is.
+        assert_eq!(places(100, &[1005, 3, 1008]), [[0, 100]]);
+        assert_eq!(places(100, &[3]), [[0, 100]]);
+        // What has no length by its own timestamps is no segment, as in openai-whisper.
+        assert_eq!(places(9600, &[1005, 3, 1005, 1005, 4, 1020]), [[1600, 6400]]);
     }
 }
