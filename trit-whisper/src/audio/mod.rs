@@ -39,6 +39,12 @@ pub enum AudioError {
         /// Most hours that can be.
         hours: u32,
     },
+    /// A stream that has to be kept as a whole, since what tells how to decode it may come last, has
+    /// more bytes than that. As a file it can be read.
+    TooLarge {
+        /// Most bytes that can be.
+        bytes: u64,
+    },
     /// The resampler refused the sample rate.
     Resample(u32),
     /// A [`Reader`] was asked for samples before those that it gave last.
@@ -59,6 +65,11 @@ impl fmt::Display for AudioError {
                 write!(f, "sample {index} is NaN, infinite or absurdly large")
             }
             Self::TooLong { hours } => write!(f, "the audio is longer than {hours} hours"),
+            Self::TooLarge { bytes } => write!(
+                f,
+                "an MP4 stream of more than {} MiB cannot be kept; read it as a file",
+                bytes >> 20
+            ),
             Self::Resample(rate) => write!(f, "cannot resample from {rate} Hz"),
             Self::Passed => f.write_str("samples that were passed cannot be had again"),
         }

@@ -95,12 +95,7 @@ impl Reader {
         let whole = io::Cursor::new(head.bytes.clone()).chain(stream);
         if head.is_mp4() {
             // Its index may come last, so it is read to the end first.
-            let mut bytes = Vec::new();
-            whole.take(MAX_KEPT + 1).read_to_end(&mut bytes).map_err(AudioError::Io)?;
-            if bytes.len() as u64 > MAX_KEPT {
-                return Err(AudioError::TooLong { hours: HOURS_WHOLE as u32 });
-            }
-            return Self::from_bytes(bytes);
+            return Self::from_bytes(keep(whole, MAX_KEPT)?);
         }
         Self::new(Box::new(ReadOnlySource::new(whole)), &Hint::new(), &head)
     }
@@ -239,6 +234,13 @@ impl Samples for Reader {
             Some(input) => Some(((input.stated? * SAMPLE_RATE as f64) as usize).max(self.len())),
         }
     }
+}
+
+/// All bytes of a stream, if there are at most `most`.
+fn keep(stream: impl Read, most: u64) -> Result<Vec<u8>, AudioError> {
+    let mut bytes = Vec::new();
+    stream.take(most + 1).read_to_end(&mut bytes).map_err(AudioError::Io)?;
+    if bytes.len() as u64 > most { Err(AudioError::TooLarge { bytes: most }) } else { Ok(bytes) }
 }
 
 /// The first bytes of a file.
@@ -430,6 +432,15 @@ mod tests {
         assert!(reader.len() > 59 * SAMPLE_RATE);
         // The window, what a packet and a block of the resampler add, and room to grow.
         assert!(most < 4 * window, "{most}");
+    }
+
+    #[test]
+    fn streams_that_are_too_large_are_told_from_those_that_are_too_long() {
+        assert_eq!(keep(&[7; 100][..], 100).unwrap(), [7; 100]);
+        let error = keep(io::repeat(7), 100).unwrap_err();
+        assert!(matches!(error, AudioError::TooLarge { bytes: 100 }));
+        let error = AudioError::TooLarge { bytes: MAX_KEPT }.to_string();
+        assert_eq!(error, "an MP4 stream of more than 1024 MiB cannot be kept; read it as a file");
     }
 
     #[test]
