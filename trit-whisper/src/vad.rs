@@ -29,13 +29,14 @@ pub struct VadOptions {
 
 impl VadOptions {
     /// For audio that is there as a whole: pauses of 2 s and more are left out but for 0.4 s on either
-    /// side, as in faster-whisper.
+    /// side, as in faster-whisper. Speech takes two frames: what is lost with short or faint words
+    /// cannot be had again, and a click that is heard costs a run of the encoder.
     pub const WHOLE: Self =
-        Self { threshold: 0.5, min_speech: 1_600, min_silence: 32_000, padding: 6_400 };
+        Self { threshold: 0.5, min_speech: 512, min_silence: 32_000, padding: 6_400 };
 
     /// For audio as it comes: 0.6 s of silence end an utterance.
     pub const LIVE: Self =
-        Self { threshold: 0.5, min_speech: 1_600, min_silence: 9_600, padding: 4_800 };
+        Self { threshold: 0.5, min_speech: 512, min_silence: 9_600, padding: 4_800 };
 }
 
 impl Default for VadOptions {
