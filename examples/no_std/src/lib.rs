@@ -13,7 +13,7 @@ use trit_simd::{Cpu, Kernels};
 use trit_whisper::{Error, Event, Model, Options, Samples, Summary, Transcriber, embedded};
 
 /// Bytes of the arena of the embedded model with the default options on one thread.
-pub const ARENA: usize = 4 << 20;
+pub const ARENA: usize = 820 << 10;
 
 /// Samples of a window of the embedded model.
 pub const WINDOW: usize = 6 * trit_whisper::SAMPLE_RATE;
@@ -66,7 +66,7 @@ impl Samples for Recording<'_> {
 /// use trit_example_no_std::{Memory, recognise};
 ///
 /// static MEMORY: std::sync::Mutex<Memory> = std::sync::Mutex::new(Memory::new());
-/// let mut text = Vec::new();
+/// let mut text = Vec::<u8>::new();
 /// let done = recognise(&[0; 16_000], &mut MEMORY.lock().unwrap(), &mut |part| text.extend(part));
 /// assert_eq!((done.unwrap().skipped, text.len()), (16_000, 0));
 /// ```
