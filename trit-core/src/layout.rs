@@ -23,7 +23,7 @@
 //! Rows are padded to 16 and k to the tile with code 1, the weight 0.
 
 use crate::error::{MatrixError, check_dimension, check_len};
-use crate::{MAX_TERNARY_K, TILE_ROWS, padded_rows};
+use crate::{MAX_TERNARY_K, TILE_ROWS};
 
 /// Bytes of a tile, in either layout.
 pub const TILE_BYTES: usize = 64;
@@ -178,24 +178,26 @@ pub fn pack(
     codes: &mut [u8],
 ) -> Result<(), MatrixError> {
     check(layout, rows, k, weights.len(), codes.len())?;
-    if let Some(index) = weights.iter().position(|w| !(-1..=1).contains(w)) {
+    if let Some(index) = first(weights, |w| !(-1..=1).contains(w)) {
         return Err(MatrixError::NotTernary { index, found: weights[index] });
     }
-    let tiles_k = k.div_ceil(layout.tile_k());
-    for (tile, bytes) in codes.chunks_exact_mut(TILE_BYTES).enumerate() {
-        for (offset, byte) in bytes.iter_mut().enumerate() {
-            let row = tile / tiles_k * TILE_ROWS + offset / PLANE;
-            let mut planes = [1; 5];
-            for (p, code) in planes.iter_mut().enumerate().take(layout.planes()) {
-                let input = tile % tiles_k * layout.tile_k() + PLANE * p + offset % PLANE;
-                if row < rows && input < k {
-                    *code = (weights[row * k + input] + 1) as u8;
+    // Rows of padding stay so; planes and lanes of padding are 1 in the tiles they share.
+    codes.fill(layout.byte([1; 5]));
+    let row_tiles = codes.chunks_exact_mut(row_tile_bytes(layout, k));
+    for (codes, weights) in row_tiles.zip(weights.chunks(TILE_ROWS * k)) {
+        for (row, inputs) in weights.chunks_exact(k).enumerate() {
+            let tiles = codes.as_chunks_mut::<TILE_BYTES>().0;
+            for (tile, inputs) in tiles.iter_mut().zip(inputs.chunks(layout.tile_k())) {
+                let mut planes = [[1; PLANE]; 5];
+                for (code, weight) in planes.as_flattened_mut().iter_mut().zip(inputs) {
+                    *code = (weight + 1).cast_unsigned();
+                }
+                for (j, byte) in tile[PLANE * row..][..PLANE].iter_mut().enumerate() {
+                    *byte = layout.byte(planes.map(|plane| plane[j]));
                 }
             }
-            *byte = layout.byte(planes);
         }
     }
-    debug_assert_eq!(codes.len() / TILE_BYTES, padded_rows(rows) / TILE_ROWS * tiles_k);
     Ok(())
 }
 

@@ -14,10 +14,10 @@
 //! tq2_0  64 bytes │ f16 d                  w[128g + 32l + m] = ((b[32g + m] >> 2l & 3) − 1)·d
 //! ```
 
-use super::{ForeignError, weight_of, whole};
+use super::{ForeignError, whole};
 use crate::error::check_len;
 use crate::f16;
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 
 /// Type of a ggml tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,12 +127,21 @@ fn check(kind: GgmlType, bytes: &[u8], weights: usize) -> Result<(), ForeignErro
 /// The buffers are not the same whole number of blocks.
 pub fn dequantize(kind: GgmlType, bytes: &[u8], weights: &mut [f32]) -> Result<(), ForeignError> {
     check(kind, bytes, weights.len())?;
-    for (b, w) in
-        bytes.chunks_exact(kind.block_bytes()).zip(weights.chunks_exact_mut(kind.block_len()))
-    {
+    // Floats all at once, so that they are widened in vectors: heads have tens of millions.
+    let blocks = if kind.block_len() == 1 { weights.len().max(1) } else { 1 };
+    let (block_bytes, block_len) = (blocks * kind.block_bytes(), blocks * kind.block_len());
+    for (b, w) in bytes.chunks_exact(block_bytes).zip(weights.chunks_exact_mut(block_len)) {
         match kind {
-            GgmlType::F32 => w[0] = f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-            GgmlType::F16 => w[0] = half(b, 0),
+            GgmlType::F32 => {
+                for (w, b) in w.iter_mut().zip(b.as_chunks().0) {
+                    *w = f32::from_le_bytes(*b);
+                }
+            }
+            GgmlType::F16 => {
+                for (w, b) in w.iter_mut().zip(b.as_chunks().0) {
+                    *w = f16::to_f32(u16::from_le_bytes(*b));
+                }
+            }
             GgmlType::Q4_0 | GgmlType::Q5_0 => {
                 let (at, offset) = if kind == GgmlType::Q4_0 { (2, 8) } else { (6, 16) };
                 for (j, w) in w.iter_mut().enumerate() {
@@ -220,8 +229,19 @@ pub fn ternary(
         if !scale.is_finite() {
             return Err(ForeignError::Scale { block });
         }
-        for (j, code) in codes.iter_mut().enumerate() {
-            *code = weight_of(ternary_code(kind, b, j), block * kind.block_len() + j)?;
+        let weight = |code: u8| code.cast_signed() - 1;
+        if kind == GgmlType::Q2_0 {
+            for (weights, &byte) in codes.as_chunks_mut().0.iter_mut().zip(&b[2..]) {
+                *weights = [0, 2, 4, 6].map(|shift| weight(byte >> shift & 3));
+            }
+        } else {
+            for (j, code) in codes.iter_mut().enumerate() {
+                *code = weight(ternary_code(kind, b, j));
+            }
+        }
+        if let Some(j) = layout::first(codes, |&weight| weight > 1) {
+            let index = block * kind.block_len() + j;
+            return Err(ForeignError::NotTernary { index, weight: codes[j] });
         }
     }
     Ok(())
@@ -288,6 +308,10 @@ mod tests {
         assert_eq!((w[0], w[31]), (-64.0, 63.5));
         assert_eq!(read(GgmlType::F16, &[0x00, 0xC0]), [-2.0]);
         assert_eq!(read(GgmlType::F32, &1.5f32.to_le_bytes()), [1.5]);
+        let mut several = [9.0; 3];
+        dequantize(GgmlType::F16, &[0, 0xC0, 0, 0x3C, 1, 0], &mut several).unwrap();
+        assert_eq!(several, [-2.0, 1.0, 2f32.powi(-24)]);
+        dequantize(GgmlType::F16, &[], &mut []).unwrap();
     }
 
     #[test]
@@ -301,6 +325,23 @@ mod tests {
         b[2 + 15] = 0b11_01_01_01;
         let error = ternary(GgmlType::Q2_0, &b, &mut codes, &mut scales);
         assert_eq!(error, Err(ForeignError::NotTernary { index: 63, weight: 2 }));
+    }
+
+    #[test]
+    fn every_byte_of_q2_0_is_its_four_codes_less_one() {
+        for byte in 0..=u8::MAX {
+            let mut b = HALF.to_vec();
+            b.extend([byte; 16]);
+            let w = read(GgmlType::Q2_0, &b);
+            let (mut codes, mut scales) = ([9; 64], [0.0; 1]);
+            let found = ternary(GgmlType::Q2_0, &b, &mut codes, &mut scales);
+            match w.iter().position(|&w| w == 1.0) {
+                Some(index) => {
+                    assert_eq!(found, Err(ForeignError::NotTernary { index, weight: 2 }));
+                }
+                None => assert!(codes.iter().zip(&w).all(|(&code, w)| f32::from(code) / 2.0 == *w)),
+            }
+        }
     }
 
     #[test]

@@ -70,13 +70,16 @@ pub(super) fn encode(
         }
         Storage::Int8 => {
             let stride = Int8Matrix::stride_of(k);
-            let mut values = vec![0i8; rows * stride];
+            let mut data = vec![0; rows * stride];
             let mut scales = vec![0.0; padded_rows(rows)];
-            quantize::int8(rows, k, &weights, &mut values, &mut scales).map_err(quantised)?;
-            let stored =
-                (0..rows * k).map(|i| f32::from(values[i / k * stride + i % k]) * scales[i / k]);
+            let values = bytemuck::cast_slice_mut(&mut data);
+            quantize::int8(rows, k, &weights, values, &mut scales).map_err(quantised)?;
+            let rows = values.chunks_exact(stride).zip(&scales);
+            let stored = rows.flat_map(|(values, &scale)| {
+                values[..k].iter().map(move |&value| f32::from(value) * scale)
+            });
             let error = relative_error(&weights, stored);
-            Ok((bytemuck::cast_slice(&values).to_vec(), floats(&scales), error))
+            Ok((data, floats(&scales), error))
         }
         Storage::Int4(group) => {
             let mut values = vec![0i8; rows * k];
