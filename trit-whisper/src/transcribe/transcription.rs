@@ -52,7 +52,7 @@ pub struct Summary {
     pub silent: usize,
     /// Tokens decoded.
     pub tokens: usize,
-    /// Samples left out for having no speech ([`Options::vad`]).
+    /// Samples left out for having no speech ([`Options::vad`](crate::Options::vad)).
     pub skipped: usize,
 }
 
