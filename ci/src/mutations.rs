@@ -285,6 +285,12 @@ pub const MUTATIONS: &[Mutation] = &[
         ["registry", "float::dense_equals_the_reference"],
     ),
     generic(
+        "dense: sums of the inputs before",
+        "trit-simd/src/float/dense.rs",
+        ["let fresh = inputs.start == 0;", "let fresh = true;"],
+        ["registry", "float::dense_equals_the_reference"],
+    ),
+    generic(
         "attention: keys a causal query sees",
         "trit-simd/src/float/attention.rs",
         ["start.saturating_add(t + m + 1)", "start.saturating_add(t + m + 2)"],

@@ -136,7 +136,7 @@ impl fmt::Display for Level {
 /// ```
 /// use trit_simd::{Level, Levels, registry};
 ///
-/// let old = Levels::of(|feature| ["sse4.2", "avx", "avx2", "fma"].contains(&feature));
+/// let old = Levels::of(|feature| ["sse4.2", "avx", "avx2", "f16c", "fma"].contains(&feature));
 /// assert_eq!(old, Level::Avx2.levels());
 /// assert_eq!(registry::chosen(old, 1)[0], "ternary_t4_i8_f32__avx2");
 /// ```
@@ -189,16 +189,16 @@ impl Cpu {
 levels! {
     /// x86-64 with AVX-512 F, BW, VNNI and VBMI.
     Avx512Vbmi = "avx512vbmi": avx512_vbmi on target_arch = "x86_64",
-        features ["avx512f", "avx512bw", "avx512vbmi", "avx512vnni", "avx2"],
+        features ["avx512f", "avx512bw", "avx512vbmi", "avx512vnni", "avx2", "f16c"],
         above [Avx512Vnni], tokens 8;
     /// x86-64 with AVX-512 F, BW and VNNI.
     Avx512Vnni = "avx512vnni": avx512_vnni on target_arch = "x86_64",
-        features ["avx512f", "avx512bw", "avx512vnni", "avx2"], above [Avx2], tokens 8;
+        features ["avx512f", "avx512bw", "avx512vnni", "avx2", "f16c"], above [Avx2], tokens 8;
     /// x86-64 with AVX2 and AVX-VNNI, the VEX form of VNNI.
     AvxVnni = "avxvnni": avx_vnni on target_arch = "x86_64",
-        features ["avxvnni", "avx2"], above [Avx2], tokens 6;
-    /// x86-64 with AVX2.
-    Avx2 = "avx2": avx2 on target_arch = "x86_64", features ["avx2"], above [], tokens 4;
+        features ["avxvnni", "avx2", "f16c"], above [Avx2], tokens 6;
+    /// x86-64 with AVX2 and F16C, which no CPU with AVX2 lacks.
+    Avx2 = "avx2": avx2 on target_arch = "x86_64", features ["avx2", "f16c"], above [], tokens 4;
     /// 64-bit ARM with NEON and FEAT_I8MM.
     I8mm = "i8mm": i8mm on target_arch = "aarch64",
         features ["i8mm", "dotprod", "neon"], above [Dotprod], tokens 8;

@@ -42,7 +42,7 @@ const PROFILES: [Profile; 18] = [
     },
     Profile {
         cpu: "Cascade Lake",
-        features: &["avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni"],
+        features: &["avx2", "f16c", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni"],
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: None,
@@ -50,7 +50,16 @@ const PROFILES: [Profile; 18] = [
     },
     Profile {
         cpu: "Ice Lake",
-        features: &["avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512vbmi"],
+        features: &[
+            "avx2",
+            "f16c",
+            "fma",
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512vnni",
+            "avx512vbmi",
+        ],
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: Some(Level::Avx512Vbmi),
@@ -60,6 +69,7 @@ const PROFILES: [Profile; 18] = [
         cpu: "Sapphire Rapids",
         features: &[
             "avx2",
+            "f16c",
             "fma",
             "avxvnni",
             "avx512f",
@@ -77,7 +87,16 @@ const PROFILES: [Profile; 18] = [
     },
     Profile {
         cpu: "Zen 4",
-        features: &["avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512vbmi"],
+        features: &[
+            "avx2",
+            "f16c",
+            "fma",
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512vnni",
+            "avx512vbmi",
+        ],
         dot: Level::Avx512Vnni,
         vector: Level::Avx512Vnni,
         t5: Some(Level::Avx512Vbmi),
@@ -87,6 +106,7 @@ const PROFILES: [Profile; 18] = [
         cpu: "Zen 5",
         features: &[
             "avx2",
+            "f16c",
             "fma",
             "avxvnni",
             "avx512f",

@@ -72,10 +72,14 @@ fn tile(name: &Name<'_>, level: Level) -> Option<(u32, u32)> {
             _ => Some((1, 32)),
         },
         ("ternary", _) | (_, "i4") => Some((TILE_ROWS as u32, level.tokens() as u32)),
-        // The blocks of `ops/int8.rs` and `float/dense.rs`.
-        ("matmul", _) if level.tokens() == 8 => Some((4, 4)),
-        ("matmul", "i8") => Some((4, 2)),
-        ("matmul", _) => Some((1, 4)),
+        // The blocks of `ops/int8.rs`.
+        ("matmul", "i8") => Some((4, if level.tokens() == 8 { 4 } else { 2 })),
+        // The tiles of `float/dense.rs`.
+        ("matmul", _) => match level {
+            Level::Avx2 => Some((4, 2)),
+            Level::Simd128 | Level::Scalar => Some((2, 4)),
+            _ => Some((4, 4)),
+        },
         _ => None,
     }
 }

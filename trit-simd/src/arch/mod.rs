@@ -23,7 +23,8 @@ pub(crate) use token::{Token, token};
 pub(crate) use x86_64::prefetch_output;
 
 use trit_core::layout::{self, PLANE, TILE_BYTES};
-use trit_core::{GroupSize, TILE_ROWS, int4};
+use trit_core::reference::LANES;
+use trit_core::{GroupSize, TILE_ROWS, f16, int4};
 
 /// Asks for the memory of an output before it is needed, where stable Rust can.
 #[cfg(not(target_arch = "x86_64"))]
@@ -82,6 +83,13 @@ pub(crate) trait Isa: Token {
         sums: &mut [[i16; B]],
     ) {
         lines::add::<B, Q, FIRST>(tables, entries, sums);
+    }
+
+    /// The values of half-precision bits, exact: [`f16::to_f32`], or better. Which NaN a NaN becomes is
+    /// left open.
+    #[inline(always)]
+    fn widen_f16(self, values: &[u16; LANES]) -> [f32; LANES] {
+        widen_f16(values)
     }
 
     /// Rewrites 80 inputs of 16 rows from T5 to T4: [`layout::t5_block_to_t4`], or better.
@@ -186,6 +194,15 @@ pub(crate) trait DotKernels: Token {
         lines::add::<B, Q, FIRST>(tables, entries, sums);
     }
 
+    /// As [`Isa::widen_f16`].
+    ///
+    /// # Safety
+    /// None but the token's, that the CPU has the instructions.
+    #[inline(always)]
+    unsafe fn widen_f16(self, values: &[u16; LANES]) -> [f32; LANES] {
+        widen_f16(values)
+    }
+
     /// As [`Isa::t5_block_to_t4`].
     #[inline(always)]
     fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
@@ -262,9 +279,26 @@ impl<K: DotKernels> Isa for K {
     }
 
     #[inline(always)]
+    fn widen_f16(self, values: &[u16; LANES]) -> [f32; LANES] {
+        // SAFETY: the token proves the instructions.
+        unsafe { DotKernels::widen_f16(self, values) }
+    }
+
+    #[inline(always)]
     fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
         DotKernels::t5_block_to_t4(self, t5, t4);
     }
+}
+
+/// [`f16::to_f32`] of each value.
+#[inline(always)]
+fn widen_f16(values: &[u16; LANES]) -> [f32; LANES] {
+    // Not by `map`, into which a closure compiled for more instructions is not inlined.
+    let mut wide = [0.0; LANES];
+    for (wide, &value) in wide.iter_mut().zip(values) {
+        *wide = f16::to_f32(value);
+    }
+    wide
 }
 
 /// Whole tiles that each of `tiles` holds.

@@ -35,6 +35,7 @@ use core::arch::aarch64::*;
 
 use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
+use trit_core::reference::LANES;
 
 use super::asm::neon;
 use super::lines;
@@ -118,6 +119,21 @@ impl DotKernels for Neon {
             }
         }
         sums.map(|sums| sums.map(|sum| vaddvq_s32(sum)))
+    }
+
+    #[target_feature(enable = "neon")]
+    #[inline]
+    unsafe fn widen_f16(self, values: &[u16; LANES]) -> [f32; LANES] {
+        let mut wide = [0.0; LANES];
+        for (wide, values) in wide.as_chunks_mut::<4>().0.iter_mut().zip(values.as_chunks::<4>().0)
+        {
+            // SAFETY: both are 4 values.
+            unsafe {
+                let four = vreinterpret_f16_u16(vld1_u16(values.as_ptr()));
+                vst1q_f32(wide.as_mut_ptr(), vcvt_f32_f16(four));
+            }
+        }
+        wide
     }
 
     #[inline(always)]

@@ -28,6 +28,7 @@ use core::ops::Range;
 
 use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
+use trit_core::reference::LANES;
 
 use super::{lanes, packed_dots};
 use crate::arch::DotKernels;
@@ -78,6 +79,12 @@ impl DotKernels for Avx2 {
             out[m] = lanes::sums(&sums[m]);
         }
         out
+    }
+
+    #[target_feature(enable = "f16c")]
+    #[inline]
+    unsafe fn widen_f16(self, values: &[u16; LANES]) -> [f32; LANES] {
+        lanes::widen_f16(values)
     }
 }
 

@@ -27,6 +27,7 @@
 use core::arch::x86_64::*;
 
 use trit_core::layout::TILE_BYTES;
+use trit_core::reference::LANES;
 use trit_core::{GroupSize, TILE_ROWS};
 
 use super::{lanes, packed_dots};
@@ -59,6 +60,12 @@ impl DotKernels for Avx512Vnni {
     ) -> [[i32; R]; M] {
         // SAFETY: as the caller's.
         unsafe { dot_i8(k, w, q) }
+    }
+
+    #[target_feature(enable = "f16c")]
+    #[inline]
+    unsafe fn widen_f16(self, values: &[u16; LANES]) -> [f32; LANES] {
+        lanes::widen_f16(values)
     }
 }
 

@@ -4,6 +4,7 @@
 use core::arch::x86_64::*;
 
 use trit_core::layout::PLANE;
+use trit_core::reference::LANES;
 
 /// Bytes that a product with one token, which reads every weight once, asks for ahead of its use in
 /// each of several streams. Measured from memory: 1 to 4 KiB are alike, and less or more is slower.
@@ -40,6 +41,21 @@ fn ask<T>(weights: *const T, offset: usize) {
 pub(crate) fn prefetch_output<T>(element: &T) {
     // SAFETY: a prefetch faults on no address; SSE is part of x86-64.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(element).cast()) };
+}
+
+/// The values of half-precision bits, by `vcvtph2ps`.
+#[target_feature(enable = "f16c")]
+#[inline]
+pub(super) fn widen_f16(values: &[u16; LANES]) -> [f32; LANES] {
+    let mut wide = [0.0; LANES];
+    for (wide, values) in wide.as_chunks_mut::<8>().0.iter_mut().zip(values.as_chunks::<8>().0) {
+        // SAFETY: both are 8 values, and unaligned is allowed.
+        unsafe {
+            let eight = _mm_loadu_si128(values.as_ptr().cast());
+            _mm256_storeu_ps(wide.as_mut_ptr(), _mm256_cvtph_ps(eight));
+        }
+    }
+    wide
 }
 
 /// The activations that meet plane `plane`, counted from the first tile's, as the bytes of an i32.
