@@ -149,6 +149,29 @@ fn log10_is_within_its_bound() {
 }
 
 #[test]
+fn exp2_q14_is_within_its_bound() {
+    let mut worst = Worst::new();
+    for below in 0..=4095u16 {
+        let exact = (-f64::from(below) / 256.0).exp2() * 16_384.0;
+        let found = math::exp2_q14(below);
+        worst.see(f32::from(found), exact, 0.0002 * exact + 0.5, || format!("below {below}"));
+    }
+    worst.at_most("exp2_q14", 1.0);
+    assert_eq!([0, 15 * 256, 4095].map(math::exp2_q14), [16_383, 0, 0]);
+    assert!(math::exp2_q14(15 * 256 - 1) > 0);
+}
+
+#[test]
+fn codes_of_weights_are_seven_bits() {
+    for most in 0..=math::exp2_q14(0) {
+        let factor = reference::code_factor(most);
+        let code = math::multiply_q15(most, factor);
+        let least = if most < 127 { most } else { 126 };
+        assert!((least..=127).contains(&code), "{most}: {code}");
+    }
+}
+
+#[test]
 fn gelu_is_within_its_bound() {
     let mut worst = Worst::new();
     // Below 2⁻¹⁰⁰ the bound itself leaves single precision.

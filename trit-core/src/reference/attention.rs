@@ -1,6 +1,7 @@
 //! Multi-head attention (Vaswani et al. 2017).
 
-use super::{math, softmax, sum};
+use super::math::{self, exp2_q14, multiply_q15};
+use super::{softmax, sum};
 use crate::heads::{BLOCK, MOST, OFFSET, Side};
 use crate::{Heads, HeadsMut, QuantizeError, check_len};
 
@@ -57,9 +58,51 @@ pub fn attention(
     }
 }
 
-/// A block of positions whose largest weight lies below this adds nothing: next to the weight of the
-/// largest score it is nothing, and dividing by it might overflow.
-pub const LEAST_WEIGHT: f32 = 1e-30;
+/// Values of a block of positions whose largest scale lies below this count for nothing: next to it, a
+/// number in 16 bits might overflow.
+pub const LEAST_SCALE: f32 = 1e-30;
+
+/// How far a score may lie below its block's largest, in 256ths of an octave; from there on its weight is 0.
+pub const LOWEST: f32 = 4095.0;
+
+/// The largest magnitude of the factor that makes scores of sums, times a key's scale.
+///
+/// |score| ≤ 127·128·2¹⁶·1e28 is then finite, whatever the scale is.
+pub const MOST_FACTOR: f32 = 1e28;
+
+/// The factor by which weights become int8, of which `most` is the largest: `code = weight · factor / 2¹⁵`
+/// is 127 at most.
+#[inline(always)]
+pub const fn code_factor(most: i16) -> i16 {
+    // most·factor + 2¹⁴ ≤ 127·2¹⁵ + 2¹⁴ < 128·2¹⁵, and below 128 a factor less than 1 leaves 127 at most.
+    let factor = (127 << 15) / if most > 1 { most as i32 } else { 1 };
+    if factor < i16::MAX as i32 { factor as i16 } else { i16::MAX }
+}
+
+/// 256ths of an octave as natural logarithms.
+pub const OCTAVE: f32 = core::f32::consts::LN_2 / 256.0;
+
+/// The factor that makes scores of sums, times a key's scale: `unit · scale` in 256ths of an octave, at most
+/// [`MOST_FACTOR`] / `largest`, of all key scales.
+#[inline(always)]
+pub fn score_factor(unit: f32, scale: f32, largest: f32) -> f32 {
+    let limit = MOST_FACTOR / largest;
+    let limit = if limit < f32::MAX { limit } else { f32::MAX };
+    let factor = (unit * scale) * (256.0 * core::f32::consts::LOG2_E);
+    let factor = if factor < limit { factor } else { limit };
+    if factor > -limit { factor } else { -limit }
+}
+
+/// How far `score` lies below `top`, rounded half to even and at most [`LOWEST`].
+fn below(top: f32, score: f32) -> u16 {
+    let below = top - score;
+    libm::rintf(if below < LOWEST { below } else { LOWEST }) as u16
+}
+
+/// A value's scale as a share of the largest, `most`, in 32767ths.
+fn share(scale: f32, most: f32) -> i16 {
+    if most >= LEAST_SCALE { libm::rintf(scale * (32_767.0 / most)) as i16 } else { 0 }
+}
 
 /// `x` in units of `scale`, rounded half to even and clamped to ±`most`.
 fn units(x: f32, scale: f32, most: f32) -> i8 {
@@ -111,16 +154,29 @@ pub fn store_heads(
 ///
 /// * the query becomes int8: unit u = absmax / 127, numbers q / u rounded half to even, clamped to
 ///   ±127;
-/// * score = n · ((u · scale) · key scale), n = Σ number · key number, exact;
-/// * e = [`exp`](math::exp)(score − largest score), total = [`sum`](fn@sum) of e;
-/// * weight = e · value scale; over each block of 64 positions, with m the largest weight, it becomes
-///   round(weight · (127 / m)), half to even, in 0 to 127, or 0 if m is below [`LEAST_WEIGHT`];
-/// * out = (1 / total) · Σ (m / 127) · n over ascending blocks, from +0, n = Σ weight · value number,
-///   exact.
+/// * score = n · (f · key scale), n = Σ number · key number, exact, and f = (u · scale) · (256 / ln 2),
+///   at most [`MOST_FACTOR`] / the largest key scale: scores count 256ths of an octave.
 ///
-/// The operations after quantising are exact or as [`attention`]'s; what quantising itself costs
-/// depends on the operands. Of 500 normal keys it is 2 % of the output's norm at most, for scores that
-/// deviate by up to 1, and 5 % for scores that deviate by 5 (`trit-simd/tests/registry/attention.rs`).
+/// Then block by block of 64 positions, with m the largest score in it:
+///
+/// * e = [`exp2_q14`](math::exp2_q14)(m − score), the difference rounded half to even and at most [`LOWEST`];
+/// * weight = [`multiply_q15`](math::multiply_q15)(e, v), v = value scale · (32767 / s) rounded half to even, with s the
+///   largest value scale of the block, or 0 if s is below [`LEAST_SCALE`];
+/// * code = [`multiply_q15`](math::multiply_q15)(weight, c), 0 to 127, c = [`code_factor`] of the largest weight.
+///
+/// And over all blocks:
+///
+/// * g = [`exp`](math::exp)((m − largest m) · (ln 2 / 256));
+/// * total = [`sum`](fn@sum) of g · (Σ e · 2⁻¹⁴), Σ e exact;
+/// * out = (1 / total) · Σ ((g · (s · 2)) / c) · n over ascending blocks, from +0, n = Σ code · value
+///   number, exact.
+///
+/// Exponentials in 16 bits lie within 0.2 %, where half a step of a code is 0.4 % of the largest; what
+/// quantising costs depends on the operands. Of 500 normal keys it is 2 % of the output's norm at most, for
+/// scores that deviate by up to 1, and 5 % for scores that deviate by 5
+/// (`trit-simd/tests/registry/attention.rs`).
+///
+/// `scratch` has `ctx` numbers.
 ///
 /// # Errors
 /// A query that is not finite, or shapes that do not fit.
@@ -139,40 +195,47 @@ pub fn attention_u7(
     shape.check_rows(columns, ctx.wrapping_sub(1))?;
     check_finite(q, columns)?;
     let number = |code: u8| i32::from(code) - i32::from(OFFSET);
-    let weights = &mut scratch[..ctx];
+    let largest = |x: &[f32]| x.iter().fold(f32::MIN, |most, &x| if x > most { x } else { most });
+    let scores = &mut scratch[..ctx];
     for (q, out) in q.chunks_exact(columns).zip(out.chunks_exact_mut(columns)) {
         for head in 0..shape.heads() {
             let (q, out) = (&q[head * width..][..width], &mut out[head * width..][..width]);
+            let key_scales = &keys.scales()[shape.scale_at(head, 0)..][..ctx];
+            let value_scales = &values.scales()[shape.scale_at(head, 0)..][..ctx];
             let unit = absmax(q) / 127.0;
-            for (key, weight) in weights.iter_mut().enumerate() {
+            let factor = score_factor(unit, scale, largest(key_scales));
+            for (key, score) in scores.iter_mut().enumerate() {
                 let products = (0..width).map(|column| {
                     let code = keys.codes()[shape.key_at(head, key, column)];
                     i32::from(units(q[column], unit, 127.0)) * number(code)
                 });
                 let n: i32 = products.sum();
-                *weight = n as f32 * ((unit * scale) * keys.scales()[shape.scale_at(head, key)]);
+                *score = n as f32 * (factor * key_scales[key]);
             }
-            let most = weights.iter().fold(f32::NEG_INFINITY, |m, &x| if x > m { x } else { m });
-            for weight in weights.iter_mut() {
-                *weight = math::exp(*weight - most);
-            }
-            let total = sum(weights.iter().copied());
-            for (key, weight) in weights.iter_mut().enumerate() {
-                *weight *= values.scales()[shape.scale_at(head, key)];
-            }
+            let most = largest(scores);
+            let blocks = || scores.chunks(BLOCK).zip(value_scales.chunks(BLOCK));
+            let gain = |top: f32| math::exp((top - most) * OCTAVE);
+            let total = sum(blocks().map(|(scores, _)| {
+                let top = largest(scores);
+                let e: i32 =
+                    scores.iter().map(|&score| i32::from(exp2_q14(below(top, score)))).sum();
+                gain(top) * (e as f32 * (1.0 / 16_384.0))
+            }));
             for (column, out) in out.iter_mut().enumerate() {
                 *out = 0.0;
-                for (block, weights) in weights.chunks(BLOCK).enumerate() {
-                    let most = weights.iter().fold(0.0f32, |m, &x| if x > m { x } else { m });
-                    if most >= LEAST_WEIGHT {
-                        let factor = 127.0 / most;
-                        let products = weights.iter().enumerate().map(|(key, weight)| {
-                            let at = shape.value_at(head, block * BLOCK + key, column);
-                            libm::rintf(weight * factor) as i32 * number(values.codes()[at])
-                        });
-                        let n: i32 = products.sum();
-                        *out += (most / 127.0) * n as f32;
-                    }
+                for (block, (scores, scales)) in blocks().enumerate() {
+                    let (top, scale) = (largest(scores), largest(scales));
+                    let weight = |(&score, &value): (&f32, &f32)| {
+                        multiply_q15(exp2_q14(below(top, score)), share(value, scale))
+                    };
+                    let weights = || scores.iter().zip(scales).map(weight);
+                    let factor = code_factor(weights().fold(0, i16::max));
+                    let products = weights().enumerate().map(|(key, weight)| {
+                        let at = shape.value_at(head, block * BLOCK + key, column);
+                        i32::from(multiply_q15(weight, factor)) * number(values.codes()[at])
+                    });
+                    let n: i32 = products.sum();
+                    *out += ((gain(top) * (scale * 2.0)) / f32::from(factor)) * n as f32;
                 }
                 *out *= 1.0 / total;
             }

@@ -1,4 +1,4 @@
-//! exp, erf and log₁₀ in single precision, from separately rounded operations only.
+//! exp, erf and log₁₀ in single precision, from separately rounded operations only, and 2⁻ˣ in 16 bits.
 //!
 //! The polynomials are minimax fits made for these intervals (iteratively reweighted least squares
 //! in double precision). Every function is free of branches, so it vectorises, and gives the same
@@ -29,6 +29,26 @@ pub fn exp(x: f32) -> f32 {
     let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
     let power = f32::from_bits(exponent << 23);
     fraction * power
+}
+
+/// `a·b / 2¹⁵`, rounded half up: `pmulhrsw`, or `sqrdmulh` for a·b < 2³⁰.
+#[inline(always)]
+pub const fn multiply_q15(a: i16, b: i16) -> i16 {
+    ((((a as i32 * b as i32) >> 14) + 1) >> 1) as i16
+}
+
+/// A minimax fit of 2⁻ᶠ for 0 ≤ f < 1 by powers of f, in units of 2⁻¹⁵: from 32,766 down to 16,431.
+pub const EXP2_FIT: [i16; 4] = [32_766, -22_620, 7_460, -1_220];
+
+/// `2^(−below / 256)` in units of 2⁻¹⁴, for `below` from 0 to 4095: 16,383 at most and 0 from 15 octaves on.
+///
+/// Within 0.02 % and half a unit.
+#[inline(always)]
+pub const fn exp2_q14(below: u16) -> i16 {
+    let f = ((below & 0xFF) << 7) as i16;
+    let power = EXP2_FIT[2] + multiply_q15(f, EXP2_FIT[3]);
+    let power = EXP2_FIT[0] + multiply_q15(f, EXP2_FIT[1] + multiply_q15(f, power));
+    multiply_q15(power, 0x4000 >> (below >> 8))
 }
 
 /// The error function within 1.2·10⁻⁷ absolute (6.5·10⁻⁸ seen) and 4 ULP (1.1 seen):

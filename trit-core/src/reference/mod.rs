@@ -19,7 +19,10 @@ mod norm;
 mod quantize;
 mod spectrum;
 
-pub use attention::{LEAST_WEIGHT, attention, attention_u7, store_heads};
+pub use attention::{
+    LEAST_SCALE, LOWEST, MOST_FACTOR, OCTAVE, attention, attention_u7, code_factor, score_factor,
+    store_heads,
+};
 pub use dense::{conv1d, dense_f16, dense_f32};
 pub use integer::{int4, int8, ternary};
 pub use norm::{add, gelu, layer_norm, rms_norm, softmax, squared_relu};

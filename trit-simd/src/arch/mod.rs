@@ -12,13 +12,15 @@ mod scalar;
 mod token;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm32;
+mod weights;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub(crate) use codes::CodeDot;
+pub(crate) use codes::{CodeDot, start};
 pub(crate) use lines::{ENTRIES, Tables};
 pub(crate) use scalar::Scalar;
 pub(crate) use token::{Token, token};
+pub(crate) use weights::Block;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::prefetch_output;
 

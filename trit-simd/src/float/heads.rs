@@ -3,58 +3,61 @@
 
 use core::array;
 
-use trit_core::heads::{BLOCK, MOST, OFFSET, Side, TILE};
+use trit_core::heads::{BLOCK, MOST, Side, TILE};
 use trit_core::layout::PLANE;
-use trit_core::reference::{LANES, LEAST_WEIGHT, math};
+use trit_core::reference::{LANES, LEAST_SCALE, OCTAVE, math, score_factor};
 use trit_core::{HeadShape, Heads, HeadsMut, QuantizeError};
 
-use super::{Lanes, load, total};
-use crate::arch::{CodeDot, Token};
+use super::{Lanes, integer, larger, largest, load, total};
+use crate::arch::{Block, CodeDot, Token, start};
 
 /// Queries that share each tile.
 pub(crate) const QUERIES: usize = 8;
-
-/// Adding 1.5·2²³ to |x| < 2²² rounds it half to even and leaves the integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
 
 /// Bits of infinity: |x| with bits at or above is not finite.
 const INFINITY_BITS: u32 = 0x7F80_0000;
 
 /// Floats of scratch for attention over the positions of `shape`.
 pub const fn scratch_len(shape: &HeadShape) -> usize {
-    QUERIES * Layout::new(shape).each
+    let Layout { positions, blocks, width } = Layout::new(shape);
+    // Shares and steps; of each query codes, four numbers for each block, and itself as int8.
+    positions / 2 + blocks + QUERIES * (positions / 4 + 4 * blocks + width / 4)
 }
 
-/// What a query takes of the scratch.
+/// How scratch is laid out.
 #[derive(Clone, Copy)]
 struct Layout {
+    /// Positions in whole blocks.
     positions: usize,
+    /// Blocks, a multiple of 16.
     blocks: usize,
     width: usize,
-    /// Floats for all of it.
-    each: usize,
 }
 
 impl Layout {
     const fn new(shape: &HeadShape) -> Self {
-        let (positions, width) = (shape.padded_positions(), shape.padded_width());
-        let blocks = positions.div_ceil(BLOCK);
-        // Scores, then weights; weights as int8; a scale and a sum for each block; the query as int8.
-        let each = positions + positions / 4 + 2 * blocks + width / 4;
-        Self { positions, blocks, width, each }
+        let positions = shape.positions().next_multiple_of(BLOCK);
+        let blocks = (positions / BLOCK).next_multiple_of(LANES);
+        Self { positions, blocks, width: shape.padded_width() }
     }
 }
 
-/// Scratch of a block of queries, cut up.
+/// Scratch, cut up.
 struct Scratch<'a> {
-    /// `[QUERIES, positions]`.
-    weights: &'a mut [f32],
-    /// `[QUERIES, positions]`, zero beyond the context up to a whole tile.
+    /// `[positions]` of a head: its values' scales as shares of the largest of a block.
+    shares: &'a mut [i16],
+    /// `[blocks]`: these largest.
+    steps: &'a mut [f32],
+    /// `[QUERIES, positions]`: weights.
     codes: &'a mut [i8],
-    /// `[QUERIES, blocks]`: what one of the codes stands for.
+    /// `[QUERIES, blocks]`: the largest score.
+    tops: &'a mut [f32],
+    /// `[QUERIES, blocks]`: Σ e.
+    totals: &'a mut [f32],
+    /// `[QUERIES, blocks]`: what weights were multiplied by to be codes, then what a code stands for.
     scales: &'a mut [f32],
-    /// `[QUERIES, blocks]`: Σ of the codes.
-    sums: &'a mut [i32],
+    /// `[QUERIES, blocks]`: where sums of the codes' products start.
+    starts: &'a mut [i32],
     /// `[QUERIES, width]`, zero beyond the width.
     queries: &'a mut [i8],
 }
@@ -62,13 +65,19 @@ struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     #[inline(always)]
     fn new(layout: &Layout, scratch: &'a mut [f32]) -> Self {
-        let (weights, rest) = scratch.split_at_mut(QUERIES * layout.positions);
-        let (codes, rest) = rest.split_at_mut(QUERIES * layout.positions / 4);
-        let (scales, rest) = rest.split_at_mut(QUERIES * layout.blocks);
-        let (sums, rest) = rest.split_at_mut(QUERIES * layout.blocks);
-        let queries = &mut rest[..QUERIES * layout.width / 4];
-        let (codes, queries) = (bytemuck::cast_slice_mut(codes), bytemuck::cast_slice_mut(queries));
-        Self { weights, codes, scales, sums: bytemuck::cast_slice_mut(sums), queries }
+        let &Layout { positions, blocks, width } = layout;
+        let mut rest = scratch;
+        let mut take = |floats: usize| rest.split_off_mut(..floats).unwrap_or_default();
+        Self {
+            shares: bytemuck::cast_slice_mut(take(positions / 2)),
+            steps: take(blocks),
+            codes: bytemuck::cast_slice_mut(take(QUERIES * positions / 4)),
+            tops: take(QUERIES * blocks),
+            totals: take(QUERIES * blocks),
+            scales: take(QUERIES * blocks),
+            starts: bytemuck::cast_slice_mut(take(QUERIES * blocks)),
+            queries: bytemuck::cast_slice_mut(take(QUERIES * width / 4)),
+        }
     }
 }
 
@@ -168,12 +177,13 @@ pub(crate) fn attention<I: CodeDot>(
             let tokens = q.len() / shape.columns();
             // A head's keys and values stay in cache while its queries pass.
             for head in 0..shape.heads() {
+                let largest_key = call.head(head, &mut scratch);
                 let mut t = 0;
                 while t < tokens {
                     t += if tokens - t >= QUERIES {
-                        call.block::<I, QUERIES>(isa, head, t, q, &mut scratch, out)
+                        call.block::<I, QUERIES>(isa, head, largest_key, t, q, &mut scratch, out)
                     } else {
-                        call.block::<I, 1>(isa, head, t, q, &mut scratch, out)
+                        call.block::<I, 1>(isa, head, largest_key, t, q, &mut scratch, out)
                     };
                 }
             }
@@ -193,33 +203,53 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Positions of whole tiles that hold the context.
+    #[inline(always)]
+    fn covered(&self) -> usize {
+        self.ctx.next_multiple_of(LANES)
+    }
+
+    /// Keeps what depends on one head's values alone; gives the largest scale of its keys.
+    #[inline(always)]
+    fn head(&self, head: usize, scratch: &mut Scratch<'_>) -> f32 {
+        let at = self.shape.scale_at(head, 0);
+        let scales = self.values.scales()[at..][..self.ctx].chunks(BLOCK);
+        let blocks = scratch.shares.as_chunks_mut::<BLOCK>().0.iter_mut().zip(&mut *scratch.steps);
+        for (scales, (shares, step)) in scales.zip(blocks) {
+            *step = to_shares(scales, shares) * 2.0;
+        }
+        let scales = self.keys.scales()[at..][..self.ctx].chunks(BLOCK);
+        scales.map(|scales| largest(&padded(scales))).fold(f32::MIN, larger)
+    }
+
     /// Queries `t .. t + M` of one head; returns M.
     #[inline(always)]
     fn block<I: CodeDot, const M: usize>(
         &self,
         isa: I,
         head: usize,
+        largest_key: f32,
         t: usize,
         q: &[f32],
         scratch: &mut Scratch<'_>,
         out: &mut [f32],
     ) -> usize {
-        let factors = self.queries::<M>(head, t, q, scratch.queries);
-        self.scores::<I, M>(isa, head, factors, scratch);
+        let factors = self.queries::<M>(head, largest_key, t, q, scratch.queries);
+        self.weights::<I, M>(isa, head, factors, scratch);
         let mut totals = [0.0; M];
         for (m, total) in totals.iter_mut().enumerate() {
-            *total = self.weights(head, m, scratch);
-            self.quantize(m, scratch);
+            *total = self.scales(m, scratch);
         }
         self.outputs::<I, M>(isa, head, t, totals, scratch, out);
         M
     }
 
-    /// Quantises queries; gives the unit of each times the scale of scores.
+    /// Quantises queries; gives the factor of each one's scores.
     #[inline(always)]
     fn queries<const M: usize>(
         &self,
         head: usize,
+        largest_key: f32,
         t: usize,
         q: &[f32],
         numbers: &mut [i8],
@@ -232,111 +262,81 @@ impl Call<'_> {
             let unit = absmax(q) / 127.0;
             units(q, unit, 127.0, numbers);
             numbers[width..].fill(0);
-            *factor = unit * self.scale;
+            *factor = score_factor(unit, self.scale, largest_key);
         }
         factors
     }
 
-    /// Scores of M queries, 16 keys side by side. Those of positions beyond the context, up to a
-    /// whole tile, are computed from whatever is there and not used.
+    /// Weights of M queries as codes, 0 beyond the context, and what goes with each block.
     #[inline(always)]
-    fn scores<I: CodeDot, const M: usize>(
+    fn weights<I: CodeDot, const M: usize>(
         &self,
         isa: I,
         head: usize,
         factors: [f32; M],
         scratch: &mut Scratch<'_>,
     ) {
-        let Layout { positions, width, .. } = self.layout;
+        let Layout { positions, blocks, width } = self.layout;
         let q: [&[i8]; M] = array::from_fn(|m| &scratch.queries[m * width..][..width]);
-        let mut offsets = [0; M];
-        for m in 0..M {
-            offsets[m] = i32::from(OFFSET) * sum(q[m]);
-        }
-        for key in (0..self.ctx).step_by(LANES) {
-            let tiles = &self.keys.codes()[self.shape.key_at(head, key, 0)..];
-            let dots = isa.dot_u7(&tiles[..width / PLANE * TILE], q);
-            let scales = load(&self.keys.scales()[self.shape.scale_at(head, key)..]);
-            for m in 0..M {
-                let scores = &mut scratch.weights[m * positions + key..][..LANES];
-                for l in 0..LANES {
-                    scores[l] = (dots[m][l] - offsets[m]) as f32 * (factors[m] * scales[l]);
+        let starts = q.map(|q| start(sum(q)));
+        let shares = scratch.shares.as_chunks::<BLOCK>().0;
+        let mut dots = [[0; BLOCK]; M];
+        let mut last = [0.0; BLOCK];
+        for (block, (first, shares)) in (0..self.ctx).step_by(BLOCK).zip(shares).enumerate() {
+            // Whole tiles of positions: those beyond the context hold anything.
+            let covered = BLOCK.min(self.covered() - first);
+            for key in (0..covered).step_by(LANES) {
+                let tiles = &self.keys.codes()[self.shape.key_at(head, first + key, 0)..];
+                let tile = isa.dot_u7(&tiles[..width / PLANE * TILE], q, starts);
+                for m in 0..M {
+                    dots[m][key..][..LANES].copy_from_slice(&tile[m]);
                 }
+            }
+            let scales = &self.keys.scales()[self.shape.scale_at(head, first)..][..covered];
+            let scales = scales.as_array().unwrap_or_else(|| {
+                last[..covered].copy_from_slice(scales);
+                &last
+            });
+            let count = BLOCK.min(self.ctx - first);
+            let mut codes = [[0; BLOCK]; M];
+            let input = Block { dots: &dots, factors, scales, shares, count };
+            let found = isa.weights(&input, &mut codes);
+            for (m, (found, codes)) in found.into_iter().zip(codes).enumerate() {
+                scratch.codes[m * positions + first..][..BLOCK].copy_from_slice(&codes);
+                let at = m * blocks + block;
+                scratch.tops[at] = found.top;
+                scratch.totals[at] = found.sum as f32 * (1.0 / 16_384.0);
+                scratch.scales[at] = f32::from(found.factor);
+                scratch.starts[at] = start(found.codes);
             }
         }
     }
 
-    /// Tiles of 16 positions in the context, the last one perhaps in part.
+    /// What a code of each block of query m stands for; gives the sum of all exponentials.
     #[inline(always)]
-    fn tiles(&self) -> usize {
-        self.ctx.div_ceil(LANES)
-    }
-
-    /// Turns the scores of query m into weights: e = exp(score − largest), each times its value's
-    /// scale, and 0 beyond the context up to a whole tile. Keeps the largest weight of each block and
-    /// gives Σ e.
-    #[inline(always)]
-    fn weights(&self, head: usize, m: usize, scratch: &mut Scratch<'_>) -> f32 {
-        let Layout { positions, blocks, .. } = self.layout;
-        let row = &mut scratch.weights[m * positions..][..self.tiles() * LANES];
-        row[self.ctx..].fill(f32::NEG_INFINITY);
-        let most = largest(row.as_chunks().0);
-        for x in row.iter_mut() {
-            *x = math::exp(*x - most);
-        }
-        row[self.ctx..].fill(0.0);
-        let scales = &self.values.scales()[self.shape.scale_at(head, 0)..][..row.len()];
+    fn scales(&self, m: usize, scratch: &mut Scratch<'_>) -> f32 {
+        let Layout { blocks, .. } = self.layout;
+        let (used, row) = (self.ctx.div_ceil(BLOCK), m * blocks..(m + 1) * blocks);
+        let (tops, totals) = (&mut scratch.tops[row.clone()], &mut scratch.totals[row.clone()]);
+        // Blocks that are not there add +0, which changes no sum that started from +0.
+        let whole = used.next_multiple_of(LANES);
+        tops[used..whole].fill(f32::MIN);
+        totals[used..whole].fill(0.0);
+        scratch.scales[row.clone()][used..whole].fill(1.0);
+        scratch.steps[used..whole].fill(0.0);
+        let most = largest(tops[..whole].as_chunks().0);
         let mut sums: Lanes = [0.0; LANES];
-        let tops = &mut scratch.scales[m * blocks..][..blocks];
-        for ((row, scales), block_top) in row.chunks_mut(BLOCK).zip(scales.chunks(BLOCK)).zip(tops)
-        {
-            let mut top: Lanes = [0.0; LANES];
-            let tiles = row.as_chunks_mut::<LANES>().0.iter_mut();
-            for (x, scales) in tiles.zip(scales.as_chunks::<LANES>().0) {
-                // Read before the first is written, as the compiler cannot know them to lie apart.
-                let (e, scales) = (*x, *scales);
-                let mut weights: Lanes = [0.0; LANES];
-                for l in 0..LANES {
-                    sums[l] += e[l];
-                    weights[l] = e[l] * scales[l];
-                    top[l] = larger(weights[l], top[l]);
-                }
-                *x = weights;
+        for first in (0..whole).step_by(LANES) {
+            let (tops, totals) = (load(&tops[first..]), load(&totals[first..]));
+            let steps = load(&scratch.steps[first..]);
+            let scales = &mut scratch.scales[row.start + first..][..LANES];
+            for l in 0..LANES {
+                let gain = math::exp((tops[l] - most) * OCTAVE);
+                sums[l] += gain * totals[l];
+                scales[l] = (gain * steps[l]) / scales[l];
             }
-            *block_top = fold(top);
         }
-        // Where the scale of a position beyond the context was not finite.
-        row[self.ctx..].fill(0.0);
         total(sums)
-    }
-
-    /// Weights of query m as int8, block by block.
-    #[inline(always)]
-    fn quantize(&self, m: usize, scratch: &mut Scratch<'_>) {
-        let Layout { positions, blocks, .. } = self.layout;
-        let weights = &scratch.weights[m * positions..][..self.tiles() * LANES];
-        let codes = &mut scratch.codes[m * positions..][..weights.len()];
-        let scales = &mut scratch.scales[m * blocks..][..blocks];
-        for ((weights, codes), &mut most) in
-            weights.chunks(BLOCK).zip(codes.chunks_mut(BLOCK)).zip(&mut *scales)
-        {
-            let factor = if most >= LEAST_WEIGHT { 127.0 / most } else { 0.0 };
-            for (code, &weight) in codes.iter_mut().zip(weights) {
-                // A weight is at most the largest, so this is 0 to 127.
-                *code = integer(weight * factor) as i8;
-            }
-        }
-        // Apart from the codes' making, as they are read back in longer vectors than were written.
-        for (sum, codes) in scratch.sums[m * blocks..][..blocks].iter_mut().zip(codes.chunks(BLOCK))
-        {
-            *sum = match codes.as_array::<BLOCK>() {
-                Some(codes) => weight_sum(codes),
-                None => weight_sum(codes),
-            };
-        }
-        for scale in scales {
-            *scale = if *scale >= LEAST_WEIGHT { *scale / 127.0 } else { 0.0 };
-        }
     }
 
     /// Outputs of M queries, 16 columns side by side.
@@ -356,12 +356,12 @@ impl Call<'_> {
             let mut sums: [Lanes; M] = [[0.0; LANES]; M];
             for (block, first) in (0..self.ctx).step_by(BLOCK).enumerate() {
                 // Whole tiles of positions, beyond the context as well, where codes are 0.
-                let count = BLOCK.min((self.ctx - first).next_multiple_of(LANES));
+                let count = BLOCK.min(self.covered() - first);
                 let tiles = &self.values.codes()[self.shape.value_at(head, first, column)..];
                 let codes: [&[i8]; M] =
                     array::from_fn(|m| &scratch.codes[m * positions + first..][..count]);
-                let totals = array::from_fn(|m| scratch.sums[m * blocks + block]);
-                let dots = isa.dot_weights(&tiles[..count / PLANE * TILE], codes, totals);
+                let starts = array::from_fn(|m| scratch.starts[m * blocks + block]);
+                let dots = isa.dot_weights(&tiles[..count / PLANE * TILE], codes, starts);
                 for m in 0..M {
                     let scale = scratch.scales[m * blocks + block];
                     for l in 0..LANES {
@@ -381,65 +381,24 @@ impl Call<'_> {
     }
 }
 
-/// The sum of codes of weights, 0 to 127: as bytes without a sign, which x86-64 adds up eight at a time.
+/// A block's numbers, and `f32::MIN` beyond them.
 #[inline(always)]
-fn weight_sum(codes: &[i8]) -> i32 {
-    codes.iter().map(|&code| i32::from(code as u8)).sum()
+fn padded(x: &[f32]) -> [Lanes; BLOCK / LANES] {
+    let mut rows = [[f32::MIN; LANES]; BLOCK / LANES];
+    rows.as_flattened_mut()[..x.len()].copy_from_slice(x);
+    rows
 }
 
+/// Shares of a block's values in the largest of their `scales`, 0 beyond these; gives the largest.
 #[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
-/// The larger of each two lanes N apart.
-#[inline(always)]
-fn halve<const N: usize>(lanes: &[f32]) -> [f32; N] {
-    let mut out = [0.0; N];
-    for l in 0..N {
-        out[l] = larger(lanes[l], lanes[l + N]);
+fn to_shares(scales: &[f32], shares: &mut [i16; BLOCK]) -> f32 {
+    let most = largest(&padded(scales));
+    let factor = if most >= LEAST_SCALE { 32_767.0 / most } else { 0.0 };
+    shares.fill(0);
+    for (share, &scale) in shares.iter_mut().zip(scales) {
+        *share = integer(scale * factor) as i16;
     }
-    out
-}
-
-/// The largest lane, the same in any order.
-#[inline(always)]
-fn fold(lanes: Lanes) -> f32 {
-    let [a, b] = halve(&halve::<4>(&halve::<8>(&lanes)));
-    larger(a, b)
-}
-
-/// The largest lane of all tiles.
-#[inline(always)]
-fn largest(tiles: &[Lanes]) -> f32 {
-    // As many at once as hide the latency of a comparison.
-    let mut most = [[f32::NEG_INFINITY; LANES]; 4];
-    let (fours, rest) = tiles.as_chunks::<4>();
-    for four in fours {
-        for i in 0..4 {
-            for l in 0..LANES {
-                most[i][l] = larger(four[i][l], most[i][l]);
-            }
-        }
-    }
-    for tile in rest {
-        for l in 0..LANES {
-            most[0][l] = larger(tile[l], most[0][l]);
-        }
-    }
-    let [mut all, rest @ ..] = most;
-    for most in rest {
-        for l in 0..LANES {
-            all[l] = larger(most[l], all[l]);
-        }
-    }
-    fold(all)
-}
-
-/// |x| < 2²² rounded half to even.
-#[inline(always)]
-fn integer(x: f32) -> i32 {
-    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
+    most
 }
 
 /// Numbers of `x` in units of `scale`, clamped to ±`most`; zeros if `scale` is 0.

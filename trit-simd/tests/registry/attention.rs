@@ -137,6 +137,40 @@ fn blocks_without_weight_add_nothing() {
     }
 }
 
+/// Scores that f32 would not hold are held back, and those of keys and queries of zeros are all the same.
+#[test]
+fn scores_of_any_size_give_numbers() {
+    let shape = HeadShape::new(1, 20, 200).unwrap();
+    let mut random = Random(5);
+    let mut values = Buffers::new(&mut random, shape, None);
+    let values = values.heads();
+    for (key_scale, magnitude, scale) in [
+        (5e36, 1e30, 1e8),
+        (1e-38, f32::MAX, f32::MAX),
+        (0.0, 1.0, 1.0),
+        (1.0, 0.0, f32::INFINITY),
+        (1.0, 1.0, -3.0),
+    ] {
+        let mut keys = Buffers::new(&mut random, shape, None);
+        keys.scales.as_mut().fill(key_scale);
+        let keys = keys.heads();
+        let q: Vec<_> =
+            random.floats(9 * 20).iter().map(|x| x.clamp(-1.0, 1.0) * magnitude).collect();
+        let (keys, values) = (keys.as_ref(), values.as_ref());
+        let expected = guarded(q.len(), |out| {
+            reference::attention_u7(&q, &keys, &values, 200, scale, &mut [0.0; 200], out).unwrap();
+        });
+        assert!(expected.iter().all(|&bits| f32::from_bits(bits).is_finite()));
+        for kernels in levels() {
+            let mut scratch = vec![GUARD; attention_u7_scratch_len(&shape)];
+            let found = guarded(q.len(), |out| {
+                kernels.attention_u7(&q, &keys, &values, 200, scale, &mut scratch, out).unwrap();
+            });
+            assert_eq!(found, expected, "{kernels:?}");
+        }
+    }
+}
+
 /// Seven bits lie near f32, for scores from flat to peaked.
 #[test]
 fn seven_bits_are_near_f32() {

@@ -30,9 +30,10 @@ macro_rules! code_kernels {
                 tiles: *const u8,
                 count: usize,
                 q: [*const i8; M],
+                starts: [i32; M],
             ) -> [[i32; TILE_ROWS]; M] {
                 // SAFETY: as the caller's.
-                unsafe { $body(tiles, count, q) }
+                unsafe { $body(tiles, count, q, starts) }
             }
         }
     )+};
@@ -55,6 +56,7 @@ unsafe fn widening<const M: usize>(
     tiles: *const u8,
     count: usize,
     q: [*const i8; M],
+    starts: [i32; M],
 ) -> [[i32; TILE_ROWS]; M] {
     let mut out = [[0; TILE_ROWS]; M];
     for quarter in 0..4 {
@@ -81,6 +83,7 @@ unsafe fn widening<const M: usize>(
         }
         for m in 0..M {
             let rows = vpaddq_s32(sums[m][0], sums[m][1]);
+            let rows = vaddq_s32(rows, vdupq_n_s32(starts[m]));
             // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
             unsafe { vst1q_s32(out[m].as_mut_ptr().add(quarter * 4), rows) };
         }
@@ -88,7 +91,8 @@ unsafe fn widening<const M: usize>(
     out
 }
 
-/// [`CodeKernels::dot_u7`]: four tiles at a time, which one register of 16 values serves.
+/// [`CodeKernels::dot_u7`]: four tiles at a time, which one register of 16 values
+/// serves.
 ///
 /// # Safety
 /// As [`CodeKernels::dot_u7`].
@@ -98,11 +102,15 @@ unsafe fn dots<const M: usize>(
     tiles: *const u8,
     count: usize,
     q: [*const i8; M],
+    starts: [i32; M],
 ) -> [[i32; TILE_ROWS]; M] {
     let mut out = [[0; TILE_ROWS]; M];
     for quarter in 0..4 {
         // Two sums a token, so that few tokens do not wait for the one before.
         let mut sums = [[vdupq_n_s32(0); 2]; M];
+        for m in 0..M {
+            sums[m][0] = vdupq_n_s32(starts[m]);
+        }
         for tile in (0..count).step_by(STEP) {
             let codes = |step: usize| {
                 // SAFETY: tile + step < count, so the 16 bytes of this quarter lie within the tiles.

@@ -13,6 +13,9 @@ use crate::float::heads::QUERIES;
 type Packed<K, const M: usize> =
     unsafe fn(K, *const u8, usize, [*const i8; M]) -> [[i32; TILE_ROWS]; M];
 
+type Codes<K, const M: usize> =
+    unsafe fn(K, *const u8, usize, [*const i8; M], [i32; M]) -> [[i32; TILE_ROWS]; M];
+
 type Int8<K, const R: usize, const M: usize> =
     unsafe fn(K, usize, [*const i8; R], [*const i8; M]) -> [[i32; R]; M];
 
@@ -24,7 +27,7 @@ struct Microkernels<K, const M: usize, const N: usize> {
     t4: (Packed<K, 1>, Packed<K, M>),
     i4: (Packed<K, 1>, Packed<K, M>),
     i8: (Int8<K, 4, 1>, Int8<K, 4, N>),
-    u7: (Packed<K, 1>, Packed<K, QUERIES>),
+    u7: (Codes<K, 1>, Codes<K, QUERIES>),
 }
 
 impl<K: DotKernels + CodeKernels, const M: usize, const N: usize> Microkernels<K, M, N> {

@@ -11,3 +11,4 @@ mod neon;
 #[cfg(feature = "probe")]
 mod probe;
 mod sve;
+mod weights;

@@ -25,6 +25,7 @@ impl CodeKernels for Simd128 {
         tiles: *const u8,
         count: usize,
         q: [*const i8; M],
+        starts: [i32; M],
     ) -> [[i32; TILE_ROWS]; M] {
         let mut out = [[0; TILE_ROWS]; M];
         for quarter in 0..4 {
@@ -48,6 +49,7 @@ impl CodeKernels for Simd128 {
                     i32x4_shuffle::<0, 2, 4, 6>(lower, upper),
                     i32x4_shuffle::<1, 3, 5, 7>(lower, upper),
                 );
+                let rows = i32x4_add(rows, i32x4_splat(starts[m]));
                 // SAFETY: `out[m]` has 16 values; the quarter's 4 start at 4·quarter.
                 unsafe { v128_store(out[m].as_mut_ptr().add(quarter * 4).cast(), rows) };
             }

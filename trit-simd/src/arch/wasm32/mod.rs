@@ -2,3 +2,4 @@
 
 mod codes;
 mod simd128;
+mod weights;

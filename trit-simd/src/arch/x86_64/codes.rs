@@ -35,10 +35,14 @@ impl CodeKernels for Avx512Vnni {
         tiles: *const u8,
         count: usize,
         q: [*const i8; M],
+        starts: [i32; M],
     ) -> [[i32; TILE_ROWS]; M] {
         // As many sums side by side as hide `vpdpbusd`'s latency, one for each of many tokens, four for
         // each of few.
         let mut sums = [[_mm512_setzero_si512(); STEP]; M];
+        for m in 0..M {
+            sums[m][0] = _mm512_set1_epi32(starts[m]);
+        }
         for start in (0..count).step_by(STEP) {
             for step in 0..STEP {
                 let tile = start + step;
@@ -78,15 +82,16 @@ impl CodeKernels for AvxVnni {
         tiles: *const u8,
         count: usize,
         q: [*const i8; M],
+        starts: [i32; M],
     ) -> [[i32; TILE_ROWS]; M] {
         let mut out = [[0; TILE_ROWS]; M];
         // SAFETY: as the caller's; halves 0 and 1 are a whole tile.
         unsafe {
             if M == 1 {
-                vnni::<2, M>(tiles, count, q, 0, &mut out);
+                vnni::<2, M>(tiles, count, q, starts, 0, &mut out);
             } else {
-                vnni::<1, M>(tiles, count, q, 0, &mut out);
-                vnni::<1, M>(tiles, count, q, 1, &mut out);
+                vnni::<1, M>(tiles, count, q, starts, 0, &mut out);
+                vnni::<1, M>(tiles, count, q, starts, 1, &mut out);
             }
         }
         out
@@ -101,15 +106,16 @@ impl CodeKernels for Avx2 {
         tiles: *const u8,
         count: usize,
         q: [*const i8; M],
+        starts: [i32; M],
     ) -> [[i32; TILE_ROWS]; M] {
         let mut out = [[0; TILE_ROWS]; M];
         // SAFETY: as the caller's; halves 0 and 1 are a whole tile.
         unsafe {
             if M == 1 {
-                codes::<2, M>(tiles, count, q, 0, &mut out);
+                codes::<2, M>(tiles, count, q, starts, 0, &mut out);
             } else {
-                codes::<1, M>(tiles, count, q, 0, &mut out);
-                codes::<1, M>(tiles, count, q, 1, &mut out);
+                codes::<1, M>(tiles, count, q, starts, 0, &mut out);
+                codes::<1, M>(tiles, count, q, starts, 1, &mut out);
             }
         }
         out
@@ -122,7 +128,7 @@ impl CodeKernels for Avx2 {
         tiles: *const u8,
         count: usize,
         w: [*const i8; M],
-        _sums: [i32; M],
+        _starts: [i32; M],
     ) -> [[i32; TILE_ROWS]; M] {
         let mut out = [[0; TILE_ROWS]; M];
         // SAFETY: as the caller's; halves 0 and 1 are a whole tile.
@@ -154,6 +160,17 @@ unsafe fn load<const H: usize>(tiles: *const u8, tile: usize, first: usize) -> [
     codes
 }
 
+/// The sums of H halves at their start.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn begin<const H: usize, const M: usize>(starts: [i32; M]) -> [[__m256i; M]; H] {
+    let mut sums = [_mm256_setzero_si256(); M];
+    for (sum, start) in sums.iter_mut().zip(starts) {
+        *sum = _mm256_set1_epi32(start);
+    }
+    [sums; H]
+}
+
 /// Keeps the sums of H halves from half `first` on.
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -182,10 +199,11 @@ unsafe fn vnni<const H: usize, const M: usize>(
     tiles: *const u8,
     count: usize,
     q: [*const i8; M],
+    starts: [i32; M],
     first: usize,
     out: &mut [[i32; TILE_ROWS]; M],
 ) {
-    let mut sums = [[_mm256_setzero_si256(); M]; H];
+    let mut sums = begin::<H, M>(starts);
     for tile in 0..count {
         if M == 1 {
             lanes::prefetch_alone(tiles, tile * TILE);
@@ -213,11 +231,12 @@ unsafe fn codes<const H: usize, const M: usize>(
     tiles: *const u8,
     count: usize,
     q: [*const i8; M],
+    starts: [i32; M],
     first: usize,
     out: &mut [[i32; TILE_ROWS]; M],
 ) {
     let ones = _mm256_set1_epi16(1);
-    let mut sums = [[_mm256_setzero_si256(); M]; H];
+    let mut sums = begin::<H, M>(starts);
     for tile in 0..count {
         if M == 1 {
             lanes::prefetch_alone(tiles, tile * TILE);

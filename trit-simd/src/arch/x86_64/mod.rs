@@ -8,6 +8,7 @@ mod codes;
 mod lanes;
 #[cfg(feature = "probe")]
 mod probe;
+mod weights;
 
 /// Declares the products of ternary and 4-bit weights of
 /// [`DotKernels`](crate::arch::DotKernels) by the function `dot` of the file, which serves both
