@@ -13,6 +13,18 @@ use crate::linear::{Acts, Compute, Layer, linear_rows};
 use crate::split::{Share, over_heads};
 
 /// How keys and values are kept, and attention computed.
+///
+/// ```
+/// use trit_whisper::{MemoryPlan, Model, Options, Precision, embedded};
+///
+/// let model = Model::parse(embedded::model())?;
+/// let bytes = |attention| {
+///     let options = Options { precision: attention, ..Options::default() };
+///     MemoryPlan::with_options(&model, 1, &options).total()
+/// };
+/// assert!(bytes(Precision::SevenBits) < bytes(Precision::Float));
+/// # Ok::<(), trit_whisper::ModelError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Precision {
     /// In 7 bits with a scale per position and head, and integer products: a quarter of the memory,

@@ -6,6 +6,18 @@ use trit_core::HeadShape;
 use crate::error::ModelError;
 
 /// Dimensions, token ids and thresholds; names as in Whisper.
+///
+/// ```
+/// use trit_whisper::{Config, Model, SAMPLE_RATE, embedded};
+///
+/// let model = Model::parse(embedded::model())?;
+/// let config = model.config();
+/// assert_eq!(config.window(), 6 * SAMPLE_RATE);
+/// assert_eq!(config.frames(), 600);
+/// assert!(!config.is_multilingual());
+/// assert_eq!(Config::parse(config.bytes())?, *config);
+/// # Ok::<(), trit_whisper::ModelError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Config {

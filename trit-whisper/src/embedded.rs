@@ -8,6 +8,14 @@ static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!("../models/words.trit"))
 
 /// The bytes of the embedded model, for [`Model::parse`](crate::Model::parse). `models/words.md`
 /// says what it knows, how it was trained and how well it does.
+///
+/// ```
+/// use trit_whisper::{Model, embedded};
+///
+/// let model = Model::parse(embedded::model())?;
+/// assert!(model.tokens().find(b" happy").is_some());
+/// # Ok::<(), trit_whisper::ModelError>(())
+/// ```
 pub fn model() -> &'static [u8] {
     &MODEL.0
 }

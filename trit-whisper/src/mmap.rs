@@ -8,6 +8,18 @@ use std::path::Path;
 use memmap2::Mmap;
 
 /// The bytes of a file, paged in as they are read.
+///
+/// ```
+/// use trit_whisper::mmap::MappedFile;
+///
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// let file = MappedFile::open(&folder.join("models/words.trit"))?;
+/// assert_eq!(file.len(), trit_whisper::embedded::model().len());
+/// // The pages come back when they are read again.
+/// file.release(0..file.len());
+/// assert_eq!(file[0], trit_whisper::embedded::model()[0]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct MappedFile {
     map: Mmap,

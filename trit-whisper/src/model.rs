@@ -99,6 +99,17 @@ pub(crate) struct Block {
 type Blocks = Vec<Block, { Config::MAX_LAYERS }>;
 
 /// A Whisper model over the bytes of a `.trit` file.
+///
+/// ```
+/// use trit_whisper::{Model, embedded};
+///
+/// let model = Model::parse(embedded::model())?;
+/// assert_eq!(model.config().state(), 160);
+/// assert!(model.text("meta.name").is_some() && model.text("meta.nothing").is_none());
+/// // A model of one language has no token for it.
+/// assert!(model.language("en").is_err());
+/// # Ok::<(), trit_whisper::ModelError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Model<'a> {
     container: Container<'a>,

@@ -9,6 +9,22 @@ use tempfile::{Builder, NamedTempFile};
 /// A file being written under a temporary name, next to where it will be.
 ///
 /// Dropped before [`finish`](Self::finish), it is removed, and a file that was there stays.
+///
+/// ```
+/// use std::io::Write;
+/// use trit_whisper::new_file::NewFile;
+///
+/// # let folder = std::env::temp_dir().join(format!("trit-new-file-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let path = folder.join("notes.txt");
+/// let new = NewFile::create(&path)?;
+/// new.file().write_all(b"whole")?;
+/// assert!(!path.exists() && new.temporary_path().exists());
+/// new.finish()?;
+/// assert_eq!(std::fs::read(&path)?, b"whole");
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct NewFile {
     file: NamedTempFile,

@@ -28,6 +28,25 @@ pub(crate) struct Moves {
 }
 
 /// A window as it was decoded, before it is cut into segments.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # let options = Options::default();
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// transcriber.transcribe(&samples, &mut |event| {
+///     if let Event::Window(window) = event {
+///         assert_eq!(window.tokens.len(), window.logprobs.len());
+///         assert!(!window.silent && window.no_speech_prob < 0.6 && window.avg_logprob > -1.0);
+///     }
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'t> {
     /// First sample, from the beginning of the audio.
@@ -51,6 +70,27 @@ pub struct Window<'t> {
 }
 
 /// A stretch of speech.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # let options = Options::default();
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let mut text: Vec<u8> = Vec::new();
+/// transcriber.transcribe(&samples, &mut |event| {
+///     if let Event::Segment(segment) = event {
+///         assert!(segment.start < segment.end);
+///         text.extend(segment.text().flatten());
+///     }
+/// })?;
+/// assert_eq!(text, b" yes no on off");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Segment<'t> {
     /// First sample, at 16 kHz, from the beginning of the audio.

@@ -4,6 +4,18 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use trit_simd::parallel::Join;
 
 /// A fixed number of threads.
+///
+/// ```
+/// use trit_simd::parallel::Join;
+/// use trit_whisper::threads::Threads;
+///
+/// let threads = Threads::new(2)?;
+/// assert_eq!(threads.threads(), 2);
+/// // Inside, the work may be shared by both.
+/// let sum: i32 = threads.install(|| (1..=4).sum());
+/// assert_eq!(sum, 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Threads {
     pool: ThreadPool,

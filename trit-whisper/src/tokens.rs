@@ -3,6 +3,16 @@
 use crate::error::ModelError;
 
 /// A view of the entry `whisper.tokens`: u32 count, count + 1 u32 offsets, the bytes.
+///
+/// ```
+/// use trit_whisper::{Model, embedded};
+///
+/// let tokens = Model::parse(embedded::model())?.tokens();
+/// let id = tokens.find(b" seven").unwrap();
+/// assert_eq!(tokens.bytes(id), b" seven");
+/// assert!(tokens.find(b" eleven").is_none() && tokens.len() > 35);
+/// # Ok::<(), trit_whisper::ModelError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TokenTable<'a> {
     offsets: &'a [u8],

@@ -10,6 +10,27 @@ use crate::SAMPLE_RATE;
 use crate::tokens::TokenTable;
 
 /// A word of a segment, or one with the punctuation that belongs to it.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # let options = Options { words: true, ..Options::default() };
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// transcriber.transcribe(&samples, &mut |event| {
+///     if let Event::Segment(segment) = event {
+///         for word in segment.words() {
+///             let text: Vec<u8> = word.text().flatten().copied().collect();
+///             println!("{} from {}: {:.2}", String::from_utf8_lossy(&text), word.start, word.probability);
+///         }
+///     }
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Word<'t> {
     /// First sample, at 16 kHz, from the beginning of the audio.

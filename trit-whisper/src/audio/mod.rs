@@ -97,6 +97,16 @@ pub struct Audio {
 /// Reads the whole audio file at `path`. The samples take 64 kB for each second of audio, up to 12
 /// hours; a [`Reader`] gives them a window at a time.
 ///
+/// ```
+/// use trit_whisper::{SAMPLE_RATE, audio};
+///
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// let audio = audio::read_file(&folder.join("samples/go-left-stop.flac"))?;
+/// assert_eq!(audio.samples.len() / SAMPLE_RATE, 3);
+/// assert_eq!(audio.warning, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A file that cannot be read, or holds no usable audio.
 pub fn read_file(path: &Path) -> Result<Audio, AudioError> {
@@ -105,6 +115,15 @@ pub fn read_file(path: &Path) -> Result<Audio, AudioError> {
 
 /// Reads audio from a stream that cannot seek, such as standard input, to its end.
 ///
+/// ```
+/// use trit_whisper::audio;
+///
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// let stream = std::fs::File::open(folder.join("samples/yes-no.flac"))?;
+/// assert!(audio::read_stream(stream)?.samples.len() > 3 * 16_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// As [`read_file`].
 pub fn read_stream(stream: impl Read + Send + Sync + 'static) -> Result<Audio, AudioError> {
@@ -112,6 +131,18 @@ pub fn read_stream(stream: impl Read + Send + Sync + 'static) -> Result<Audio, A
 }
 
 /// Reads audio from memory.
+///
+/// ```
+/// use trit_whisper::audio::{self, AudioError};
+///
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// let bytes = std::fs::read(folder.join("samples/yes-no.flac"))?;
+/// assert!(audio::read_bytes(bytes)?.samples.iter().all(|x| x.abs() <= 1.0));
+///
+/// let error: AudioError = audio::read_bytes(b"no sound at all".to_vec()).unwrap_err();
+/// println!("{error}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// As [`read_file`].

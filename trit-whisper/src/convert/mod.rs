@@ -59,6 +59,22 @@ pub enum Ternarize {
 }
 
 /// What to store tensors as.
+///
+/// ```
+/// use trit_core::GroupSize;
+/// use trit_core::quantize::Granularity;
+/// use trit_whisper::convert::{ConvertOptions, Part, Storage, Ternarize};
+///
+/// // A checkpoint that was trained to be ternary, its cross-attention and head in more bits.
+/// let mut options = ConvertOptions {
+///     linear: Storage::Ternary(Ternarize::Exact, Granularity::Row),
+///     head: Storage::Int4(GroupSize::G32),
+///     ..ConvertOptions::default()
+/// };
+/// let part = Part::ALL.iter().position(|&part| part == Part::CrossAttention).unwrap();
+/// options.parts[part] = Some(Storage::Int8);
+/// assert_eq!(Part::ALL[part].name(), "decoder.cross_attn");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvertOptions {
     /// Linear weights of the blocks; those that the checkpoint has as trits stay trits.
@@ -190,6 +206,25 @@ struct Entry {
 
 /// Converts `checkpoint` to the file `dest`, which appears whole or not at all. `progress` is told
 /// how many of how many entries are done.
+///
+/// ```
+/// use trit_whisper::convert::{ConvertOptions, convert};
+/// use trit_whisper::{Model, import};
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// # let folder = std::env::temp_dir().join(format!("trit-convert-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// let file = folder.join("dense.trit");
+/// let options = ConvertOptions::default();
+/// let report = convert(&*checkpoint, &file, &options, &mut |done, of| println!("{done} of {of}"))?;
+/// for tensor in &report.tensors {
+///     println!("{} as {}: {} bytes, error {:.4}", tensor.name, tensor.stored, tensor.bytes, tensor.error);
+/// }
+/// assert_eq!(report.bytes, std::fs::metadata(&file)?.len());
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// A tensor that is missing or cannot be stored as asked, or a file that cannot be written.

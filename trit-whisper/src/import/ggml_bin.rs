@@ -62,6 +62,14 @@ impl<'a> Reader<'a> {
 impl GgmlBin {
     /// Opens a `.bin` file and reads all but its tensors.
     ///
+    /// ```
+    /// use trit_whisper::import::GgmlBin;
+    ///
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// let error = GgmlBin::open(&fixtures.join("tone.flac")).unwrap_err();
+    /// println!("{error}");
+    /// ```
+    ///
     /// # Errors
     /// A file that is not of this kind, cut short, or with an impossible configuration.
     pub fn open(path: &Path) -> Result<Self, ImportError> {

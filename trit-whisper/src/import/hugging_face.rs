@@ -56,6 +56,15 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ImportError
 impl HuggingFace {
     /// Opens the directory at `folder` and reads all but the tensors.
     ///
+    /// ```
+    /// use trit_whisper::import::{Checkpoint, HuggingFace};
+    ///
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// let checkpoint = HuggingFace::open(&fixtures.join("dense"))?;
+    /// assert_eq!(checkpoint.header().tokens.len(), checkpoint.header().config.vocab());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A file that is missing or damaged, or an impossible configuration.
     pub fn open(folder: &Path) -> Result<Self, ImportError> {

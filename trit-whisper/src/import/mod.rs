@@ -50,6 +50,18 @@ pub struct Header {
 }
 
 /// A checkpoint that tensors can be read from by OpenAI's names.
+///
+/// ```
+/// use trit_whisper::import::{self, Values};
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// let config = checkpoint.header().config;
+/// let bias = checkpoint.read("encoder.conv1.bias", config.state())?;
+/// assert!(matches!(bias, Values::Dense(values) if values.len() == config.state()));
+/// assert_eq!(checkpoint.ternary_group("encoder.conv1.bias"), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Checkpoint {
     /// What is not a tensor.
     fn header(&self) -> &Header;
@@ -65,6 +77,15 @@ pub trait Checkpoint {
 }
 
 /// Opens a Hugging Face directory or a whisper.cpp `.bin` file.
+///
+/// ```
+/// use trit_whisper::import;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// assert_eq!(import::open(&fixtures.join("dense"))?.header().config.n_mels, 16);
+/// assert!(import::open(&fixtures.join("tone.flac")).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// It is neither, or damaged.

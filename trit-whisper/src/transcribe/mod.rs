@@ -158,6 +158,24 @@ impl<'m, 'a> Transcriber<'m, 'a> {
 
     /// Stops with [`Error::Cancelled`], at the next encoder block or token, as soon as `flag` is true;
     /// whoever sets it, a callback or another thread, clears it before the next audio.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let options = Options::default();
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+    /// # use std::sync::atomic::AtomicBool;
+    /// let stop = AtomicBool::new(true);
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// transcriber.cancel_with(&stop);
+    /// let error = transcriber.transcribe(&samples, &mut |_| {}).unwrap_err();
+    /// assert_eq!(error, trit_whisper::Error::Cancelled);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_with(&mut self, flag: &'m AtomicBool) {
         self.compute.cancel = Some(flag);
         self.decoding.cancel = Some(flag);
@@ -167,6 +185,26 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     ///
     /// Audio longer than the model's window is taken window by window, each beginning where the
     /// last complete segment ended, as in openai-whisper.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let options = Options::default();
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// let mut text = String::new();
+    /// transcriber.transcribe(&samples, &mut |event| {
+    ///     if let Event::Segment(segment) = event {
+    ///         segment.text().for_each(|bytes| text += &String::from_utf8_lossy(bytes));
+    ///     }
+    /// })?;
+    /// assert_eq!(text, " yes no on off");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// No samples, a sample that is not finite, or unusable weights.
@@ -257,6 +295,21 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// Returns the encoder's output `[positions, width]`, in memory that the tokens fed next take
     /// over.
     ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let options = Options::default();
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// let positions = model.config().audio_ctx();
+    /// assert_eq!(transcriber.encode(&samples)?.len(), positions * model.config().state());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Unusable weights.
     pub fn encode(&mut self, samples: &[f32]) -> Result<&[f32], Error> {
@@ -276,6 +329,21 @@ impl<'m, 'a> Transcriber<'m, 'a> {
 
     /// The log-mel `[frames, n_mels]` of up to a window of samples. What has been encoded before is
     /// forgotten.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let options = Options::default();
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// let mel = transcriber.log_mel(&samples)?;
+    /// assert_eq!(mel.len(), model.config().frames() * 80);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Unusable weights.
@@ -330,6 +398,23 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// Feeds a token to the decoder and returns the logits `[n_vocab]` of the next, or `None` when
     /// nothing is encoded, the decoder is full or there is no such token. A window begins with an
     /// empty decoder.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let options = Options::default();
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// assert!(transcriber.feed(model.config().sot)?.is_none(), "nothing is encoded");
+    /// transcriber.encode(&samples)?;
+    /// let logits = transcriber.feed(model.config().sot)?.unwrap();
+    /// assert_eq!(logits.len(), model.config().vocab());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Unusable weights.

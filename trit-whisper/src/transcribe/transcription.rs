@@ -17,6 +17,26 @@ use crate::vad::Gate;
 use crate::words::Spoken;
 
 /// What a transcription tells while it runs.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # let options = Options::default();
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let (mut windows, mut done) = (0, 0);
+/// transcriber.transcribe(&samples, &mut |event| match event {
+///     Event::Window(_) => windows += 1,
+///     Event::Progress { done: samples, .. } => done = samples,
+///     _ => {}
+/// })?;
+/// assert!(windows > 0 && done == samples.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'t> {
@@ -44,6 +64,22 @@ pub enum Event<'t> {
 }
 
 /// What a transcription did.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # let options = Options::default();
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let summary = transcriber.transcribe(&samples, &mut |_| {})?;
+/// assert_eq!((summary.windows, summary.silent), (1, 0));
+/// assert!(summary.tokens > 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Windows encoded.
