@@ -3,6 +3,14 @@
 use core::fmt;
 
 /// Why a matrix view was refused.
+///
+/// ```
+/// use trit_core::{F32Matrix, MatrixError};
+///
+/// let error = F32Matrix::new(2, 3, &[0.0; 5]).unwrap_err();
+/// assert_eq!(error, MatrixError::Length { what: "f32 values", expected: 6, found: 5 });
+/// assert_eq!(error.to_string(), "f32 values has 5 elements, expected 6");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatrixError {
     /// A dimension is zero or beyond what the arithmetic is proven for.
@@ -61,6 +69,16 @@ impl fmt::Display for MatrixError {
 impl core::error::Error for MatrixError {}
 
 /// Why values could not be quantised.
+///
+/// ```
+/// use trit_core::{QuantizeError, quantize};
+///
+/// // Row 1, input 0.
+/// let weights = [1.0, 2.0, f32::NAN, 4.0];
+/// let error = quantize::int8(2, 2, &weights, &mut [0; 32], &mut [0.0; 16]).unwrap_err();
+/// assert_eq!(error, QuantizeError::NonFinite { token: 1, index: 0 });
+/// assert_eq!(error.to_string(), "value 0 of token 1 is not a finite number");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuantizeError {
     /// A value is NaN or infinite.
@@ -94,6 +112,14 @@ impl From<MatrixError> for QuantizeError {
 }
 
 /// Checks that a buffer, named `what` in the error, has `expected` elements.
+///
+/// ```
+/// use trit_core::{MatrixError, check_len};
+///
+/// assert_eq!(check_len("bias", 8, 8), Ok(()));
+/// let error = MatrixError::Length { what: "bias", expected: 8, found: 7 };
+/// assert_eq!(check_len("bias", 7, 8), Err(error));
+/// ```
 ///
 /// # Errors
 /// [`MatrixError::Length`] if it has not.

@@ -1,6 +1,17 @@
 //! IEEE half precision, as bits: exact widening, and narrowing rounded half to even.
 
 /// The value of the half-precision number with these bits; exact, NaN payloads kept.
+///
+/// ```
+/// use trit_core::f16;
+///
+/// assert_eq!(f16::to_f32(0x3C00), 1.0);
+/// assert_eq!(f16::to_f32(0xC000), -2.0);
+/// // The largest number, the smallest above 0, and what lies beyond.
+/// assert_eq!(f16::to_f32(0x7BFF), 65_504.0);
+/// assert_eq!(f16::to_f32(0x0001), 2f32.powi(-24));
+/// assert_eq!(f16::to_f32(0x7C00), f32::INFINITY);
+/// ```
 #[inline]
 pub const fn to_f32(bits: u16) -> f32 {
     let sign = (bits as u32 & 0x8000) << 16;
@@ -16,6 +27,18 @@ pub const fn to_f32(bits: u16) -> f32 {
 }
 
 /// The half-precision bits nearest to `value`, ties to even; too large becomes infinity.
+///
+/// ```
+/// use trit_core::f16;
+///
+/// assert_eq!(f16::from_f32(1.0), 0x3C00);
+/// // Between 2048 and 4096 only even numbers exist; ties go to the even mantissa.
+/// assert_eq!(f16::to_f32(f16::from_f32(2049.0)), 2048.0);
+/// assert_eq!(f16::to_f32(f16::from_f32(2051.0)), 2052.0);
+/// // 65520 is half way to 65536, which there is no room for.
+/// assert_eq!(f16::from_f32(65_519.0), 0x7BFF);
+/// assert_eq!(f16::from_f32(65_520.0), 0x7C00);
+/// ```
 #[inline]
 pub const fn from_f32(value: f32) -> u16 {
     let bits = value.to_bits();

@@ -46,6 +46,21 @@ const MAX_POSITIONS: usize = 1 << 20;
 const _: () = assert!(127 * 128 * (MAX_INT8_K as u64) < 1 << 31);
 
 /// What a cache holds.
+///
+/// ```
+/// use trit_core::heads::Side;
+/// use trit_core::{HeadShape, HeadsMut};
+///
+/// let shape = HeadShape::new(1, 4, 4)?;
+/// let (mut codes, mut scales) = ([0; 256], [0.0; 16]);
+/// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+/// // Column 2 of position 1: lane 1 of keys, lane 2 of values.
+/// heads.set(Side::Keys, 0, 1, 2, 5);
+/// heads.set(Side::Values, 0, 1, 2, -5);
+/// assert_eq!(codes[4 + 2], 64 + 5);
+/// assert_eq!(codes[4 * 2 + 1], 64 - 5);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// Keys: positions in lanes.
@@ -55,6 +70,16 @@ pub enum Side {
 }
 
 /// Heads, columns of a head, positions.
+///
+/// ```
+/// use trit_core::HeadShape;
+///
+/// let shape = HeadShape::new(6, 64, 448)?;
+/// assert_eq!(shape.columns(), 384);
+/// assert_eq!(shape.codes_len(), 384 * 448);
+/// assert_eq!(shape.scales_len(), 6 * 448);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadShape {
     heads: usize,
@@ -64,6 +89,14 @@ pub struct HeadShape {
 
 impl HeadShape {
     /// A shape of `heads` heads of `width` columns and up to `positions` positions.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, MatrixError};
+    ///
+    /// assert!(HeadShape::new(6, 64, 448).is_ok());
+    /// let error = MatrixError::Dimension { what: "positions", found: 0, most: 1 << 20 };
+    /// assert_eq!(HeadShape::new(6, 64, 0), Err(error));
+    /// ```
     ///
     /// # Errors
     /// A dimension that is 0 or too large: 2¹⁶ for `heads` and `width`, 2²⁰ for `positions`, and
@@ -91,6 +124,14 @@ impl HeadShape {
 
     /// The same of another number of heads, no more than it has.
     ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.with_heads(1).columns(), 20);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
+    ///
     /// # Panics
     /// If it has fewer, or `heads` is 0.
     pub const fn with_heads(&self, heads: usize) -> Self {
@@ -99,36 +140,95 @@ impl HeadShape {
     }
 
     /// Number of heads.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.heads(), 2);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn heads(&self) -> usize {
         self.heads
     }
 
     /// Columns of a head.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.width(), 20);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn width(&self) -> usize {
         self.width
     }
 
     /// Most positions.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.positions(), 30);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn positions(&self) -> usize {
         self.positions
     }
 
     /// Columns of all heads.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.columns(), 2 * 20);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn columns(&self) -> usize {
         self.heads * self.width
     }
 
     /// Columns of a head with padding, a multiple of 16.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.padded_width(), 32);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn padded_width(&self) -> usize {
         self.width.next_multiple_of(TILE_ROWS)
     }
 
     /// Positions with padding, a multiple of 16.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.padded_positions(), 32);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn padded_positions(&self) -> usize {
         self.positions.next_multiple_of(TILE_ROWS)
     }
 
     /// How many positions `x` values `[positions, columns]` fill from `start` on.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.check_rows(3 * 40, 27)?, 3);
+    /// // Beyond the last position, and one value too many.
+    /// assert!(shape.check_rows(3 * 40, 28).is_err());
+    /// assert!(shape.check_rows(3 * 40 + 1, 0).is_err());
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
     /// No whole number of positions, or more than there are.
@@ -143,16 +243,43 @@ impl HeadShape {
     }
 
     /// Codes of all heads, for keys and for values alike.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.codes_len(), 2 * 32 * 32);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn codes_len(&self) -> usize {
         self.heads * self.padded_width() * self.padded_positions()
     }
 
     /// Scales of all heads, for keys and for values alike.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.scales_len(), 2 * 32);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn scales_len(&self) -> usize {
         self.heads * self.padded_positions()
     }
 
     /// Where the code of a key's column is.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// // Lane 1; the next four columns lie a tile of 64 bytes on.
+    /// assert_eq!(shape.key_at(0, 1, 2), 4 + 2);
+    /// assert_eq!(shape.key_at(0, 1, 6), 64 + 4 + 2);
+    /// assert_eq!(shape.key_at(1, 0, 0), 32 * 32);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     #[inline(always)]
     pub const fn key_at(&self, head: usize, position: usize, column: usize) -> usize {
         let (tile, lane) = (position / TILE_ROWS, position % TILE_ROWS);
@@ -161,6 +288,16 @@ impl HeadShape {
     }
 
     /// Where the code of a value's column is.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// // Lane 2; the next four positions lie a tile of 64 bytes on.
+    /// assert_eq!(shape.value_at(0, 1, 2), 4 * 2 + 1);
+    /// assert_eq!(shape.value_at(0, 5, 2), 64 + 4 * 2 + 1);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     #[inline(always)]
     pub const fn value_at(&self, head: usize, position: usize, column: usize) -> usize {
         let (tile, lane) = (column / TILE_ROWS, column % TILE_ROWS);
@@ -169,6 +306,14 @@ impl HeadShape {
     }
 
     /// Where the scale of a key or value is.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let shape = HeadShape::new(2, 20, 30)?;
+    /// assert_eq!(shape.scale_at(1, 3), 32 + 3);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     #[inline(always)]
     pub const fn scale_at(&self, head: usize, position: usize) -> usize {
         head * self.padded_positions() + position
@@ -182,6 +327,18 @@ const fn at(inner: usize, lane: usize) -> usize {
 }
 
 /// Keys or values of all heads, to read.
+///
+/// ```
+/// use trit_core::{HeadShape, HeadsMut};
+///
+/// let shape = HeadShape::new(2, 4, 4)?;
+/// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+/// let heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+/// let keys = heads.as_ref();
+/// assert_eq!(keys.shape(), shape);
+/// assert_eq!((keys.codes().len(), keys.scales().len()), (512, 32));
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Heads<'a> {
     shape: HeadShape,
@@ -191,22 +348,65 @@ pub struct Heads<'a> {
 
 impl<'a> Heads<'a> {
     /// The shape.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// assert_eq!(heads.as_ref().shape(), shape);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn shape(&self) -> HeadShape {
         self.shape
     }
 
     /// All codes, 0 to 127.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// assert_eq!(heads.as_ref().codes(), [64; 512]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn codes(&self) -> &'a [u8] {
         self.codes
     }
 
     /// Scales `[heads, padded positions]`.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// assert_eq!(heads.as_ref().scales(), [0.0; 32]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn scales(&self) -> &'a [f32] {
         self.scales
     }
 }
 
 /// Keys or values of all heads, to write.
+///
+/// ```
+/// use trit_core::heads::Side;
+/// use trit_core::{HeadShape, HeadsMut, reference};
+///
+/// // One head of two columns, one position.
+/// let shape = HeadShape::new(1, 2, 1)?;
+/// let (mut codes, mut scales) = ([0; 256], [0.0; 16]);
+/// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+/// reference::store_heads(&[63.0, -31.5], Side::Keys, 0, &mut heads)?;
+/// assert_eq!((&codes[..2], scales[0]), (&[64 + 63, 64 - 32][..], 1.0));
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 #[derive(Debug)]
 pub struct HeadsMut<'a> {
     shape: HeadShape,
@@ -217,6 +417,17 @@ pub struct HeadsMut<'a> {
 impl<'a> HeadsMut<'a> {
     /// A view of [`codes_len`](HeadShape::codes_len) codes and
     /// [`scales_len`](HeadShape::scales_len) scales. What they hold is kept; zeros will do.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(1, 16, 16)?;
+    /// let mut scales = [0.0; 16];
+    /// assert!(HeadsMut::new(shape, &mut [127; 256], &mut scales).is_ok());
+    /// assert!(HeadsMut::new(shape, &mut [128; 256], &mut scales).is_err());
+    /// assert!(HeadsMut::new(shape, &mut [0; 255], &mut scales).is_err());
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Errors
     /// A buffer of the wrong length, or a code above 127.
@@ -238,6 +449,16 @@ impl<'a> HeadsMut<'a> {
     /// shape has left and nothing has written to since, such as a cache put aside between two
     /// tokens. Codes above 127 would make products wrong, and do no other harm.
     ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(1, 16, 16)?;
+    /// let mut scales = [0.0; 16];
+    /// assert!(HeadsMut::resume(shape, &mut [0; 256], &mut scales).is_ok());
+    /// assert!(HeadsMut::resume(shape, &mut [0; 255], &mut scales).is_err());
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
+    ///
     /// # Errors
     /// A buffer of the wrong length.
     pub fn resume(
@@ -251,16 +472,49 @@ impl<'a> HeadsMut<'a> {
     }
 
     /// The shape.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// assert_eq!(heads.shape(), shape);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub const fn shape(&self) -> HeadShape {
         self.shape
     }
 
     /// The same, to read.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// heads.set_scale(1, 3, 0.5);
+    /// assert_eq!(heads.as_ref().scales()[shape.scale_at(1, 3)], 0.5);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub fn as_ref(&self) -> Heads<'_> {
         Heads { shape: self.shape, codes: self.codes, scales: self.scales }
     }
 
     /// The heads before `head`, and those from it on; `None` unless each part has some.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// let (first, second) = heads.split_at(1).unwrap();
+    /// assert_eq!((first.shape().heads(), second.shape().heads()), (1, 1));
+    /// assert!(heads.split_at(0).is_none() && heads.split_at(2).is_none());
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     pub fn split_at(&mut self, head: usize) -> Option<(HeadsMut<'_>, HeadsMut<'_>)> {
         let after = self.shape.heads.checked_sub(head).filter(|&after| after > 0)?;
         if head == 0 {
@@ -278,6 +532,17 @@ impl<'a> HeadsMut<'a> {
 
     /// Some of the heads.
     ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// heads.part(1..2).set_scale(0, 3, 0.5);
+    /// assert_eq!(scales[shape.scale_at(1, 3)], 0.5);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
+    ///
     /// # Panics
     /// If `heads` is empty or out of range.
     pub fn part(&mut self, heads: Range<usize>) -> HeadsMut<'_> {
@@ -293,6 +558,19 @@ impl<'a> HeadsMut<'a> {
 
     /// Copies the heads `from` to as many from head `to` on, at the positions `positions`; up to 15
     /// positions before and after them are copied too.
+    ///
+    /// ```
+    /// use trit_core::heads::Side;
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// heads.set(Side::Keys, 0, 3, 2, 5);
+    /// heads.copy(Side::Keys, 0..1, 1, 0..4);
+    /// assert_eq!(codes[shape.key_at(1, 3, 2)], 64 + 5);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Panics
     /// If something is out of range.
@@ -328,6 +606,17 @@ impl<'a> HeadsMut<'a> {
 
     /// Sets the scale of a key or value.
     ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// heads.set_scale(1, 3, 0.5);
+    /// assert_eq!(scales[shape.scale_at(1, 3)], 0.5);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
+    ///
     /// # Panics
     /// If `head` or `position` is out of range.
     #[inline(always)]
@@ -336,6 +625,18 @@ impl<'a> HeadsMut<'a> {
     }
 
     /// Stores one quantised number, in −63 to 63.
+    ///
+    /// ```
+    /// use trit_core::heads::Side;
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// heads.set(Side::Values, 1, 3, 2, -63);
+    /// assert_eq!(codes[shape.value_at(1, 3, 2)], 1);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Panics
     /// If `head`, `position` or `column` is out of range.
@@ -349,6 +650,18 @@ impl<'a> HeadsMut<'a> {
 
     /// Stores up to 16 quantised numbers of a key or value of one head, each in −63 to 63, from
     /// `column`, a multiple of 16, on.
+    ///
+    /// ```
+    /// use trit_core::heads::Side;
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// heads.set_lanes(Side::Keys, 1, 3, 0, &[-63, 0, 62, 63]);
+    /// assert_eq!(codes[shape.key_at(1, 3, 0)..][..4], [1, 64, 126, 127]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Panics
     /// If something is out of range.
@@ -391,6 +704,18 @@ impl<'a> HeadsMut<'a> {
     /// Stores up to 16 quantised numbers of the values of four positions of one head, each in −63 to
     /// 63: the columns from `column`, a multiple of 16, on, `lanes` of them, and the positions from
     /// `position`, a multiple of 4, on.
+    ///
+    /// ```
+    /// use trit_core::{HeadShape, HeadsMut};
+    ///
+    /// let shape = HeadShape::new(2, 4, 4)?;
+    /// let (mut codes, mut scales) = ([64; 512], [0.0; 32]);
+    /// let mut heads = HeadsMut::new(shape, &mut codes, &mut scales)?;
+    /// // Two columns of positions 0 to 3.
+    /// heads.set_value_tile(1, 0, 0, 2, &[[1; 16], [2; 16], [3; 16], [4; 16]]);
+    /// assert_eq!(codes[shape.value_at(1, 0, 0)..][..9], [65, 66, 67, 68, 65, 66, 67, 68, 64]);
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
     ///
     /// # Panics
     /// If something is out of range.

@@ -58,6 +58,15 @@ pub const ZERO: u8 = 8;
 pub const RANGE: core::ops::RangeInclusive<i8> = -8..=7;
 
 /// Bytes of the packed codes of a matrix `[rows, k]`, or `None` where that overflows.
+///
+/// ```
+/// use trit_core::int4::bytes;
+///
+/// // 16 rows × 8 inputs in a tile of 64 bytes.
+/// assert_eq!(bytes(16, 40), Some(5 * 64));
+/// assert_eq!(bytes(17, 41), Some(2 * 6 * 64));
+/// assert_eq!(bytes(usize::MAX, usize::MAX), None);
+/// ```
 pub const fn bytes(rows: usize, k: usize) -> Option<usize> {
     match rows.div_ceil(TILE_ROWS).checked_mul(k.div_ceil(TILE_K)) {
         Some(tiles) => tiles.checked_mul(TILE_BYTES),
@@ -66,6 +75,13 @@ pub const fn bytes(rows: usize, k: usize) -> Option<usize> {
 }
 
 /// Byte offset and plane of the code of (`row`, `input`) in a matrix whose rows have `k` inputs.
+///
+/// ```
+/// use trit_core::int4::position;
+///
+/// // Of 16 inputs, input 6 of row 17 lies in tile 2, at row 1, plane 1 and lane 2.
+/// assert_eq!(position(16, 17, 6), (2 * 64 + 4 + 2, 1));
+/// ```
 #[inline]
 pub const fn position(k: usize, row: usize, input: usize) -> (usize, usize) {
     let tile = row / TILE_ROWS * k.div_ceil(TILE_K) + input / TILE_K;
@@ -74,6 +90,13 @@ pub const fn position(k: usize, row: usize, input: usize) -> (usize, usize) {
 }
 
 /// The code of plane `p`, 0 or 1, in `byte`.
+///
+/// ```
+/// use trit_core::int4::{ZERO, code};
+///
+/// assert_eq!(code(0x8F, 0), 15);
+/// assert_eq!(code(0x8F, 1), ZERO);
+/// ```
 #[inline]
 pub const fn code(byte: u8, p: usize) -> u8 {
     byte >> (4 * p) & 0x0F
@@ -124,6 +147,17 @@ pub fn pack(rows: usize, k: usize, weights: &[i8], codes: &mut [u8]) -> Result<(
 }
 
 /// Unpacks `codes` into row-major `weights` `[rows, k]`.
+///
+/// ```
+/// use trit_core::int4;
+///
+/// let mut codes = [0; 64];
+/// int4::pack(1, 3, &[-8, 0, 7], &mut codes)?;
+/// let mut weights = [9; 3];
+/// int4::unpack(1, 3, &codes, &mut weights)?;
+/// assert_eq!(weights, [-8, 0, 7]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 ///
 /// # Errors
 /// A buffer of the wrong length or a dimension out of range.

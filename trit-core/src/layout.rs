@@ -32,6 +32,13 @@ pub const TILE_BYTES: usize = 64;
 pub const PLANE: usize = 4;
 
 /// How trits lie in a 64-byte tile of 16 rows.
+///
+/// ```
+/// use trit_core::layout::Layout;
+///
+/// assert_eq!((Layout::T4.planes(), Layout::T4.tile_k()), (4, 16));
+/// assert_eq!((Layout::T5.planes(), Layout::T5.tile_k()), (5, 20));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// 2 bits a weight, 16 inputs a tile: the layout kernels compute on.
@@ -42,12 +49,24 @@ pub enum Layout {
 
 impl Layout {
     /// Inputs of one tile.
+    ///
+    /// ```
+    /// use trit_core::layout::Layout;
+    ///
+    /// assert_eq!([Layout::T4.tile_k(), Layout::T5.tile_k()], [16, 20]);
+    /// ```
     #[inline]
     pub const fn tile_k(self) -> usize {
         self.planes() * PLANE
     }
 
     /// Planes of one tile: codes in one byte.
+    ///
+    /// ```
+    /// use trit_core::layout::Layout;
+    ///
+    /// assert_eq!([Layout::T4.planes(), Layout::T5.planes()], [4, 5]);
+    /// ```
     #[inline]
     pub const fn planes(self) -> usize {
         match self {
@@ -57,6 +76,14 @@ impl Layout {
     }
 
     /// The code of plane `p` in `byte`.
+    ///
+    /// ```
+    /// use trit_core::layout::Layout;
+    ///
+    /// assert_eq!([0, 1, 2, 3].map(|p| Layout::T4.code(0b10_01_00_01, p)), [1, 0, 1, 2]);
+    /// // v = 81·2 + 27·0 + 9·1 + 3·0 + 2 = 173, and ⌈173·256 / 243⌉ = 183.
+    /// assert_eq!([0, 1, 2, 3, 4].map(|p| Layout::T5.code(183, p)), [2, 0, 1, 0, 2]);
+    /// ```
     #[inline]
     pub const fn code(self, byte: u8, p: usize) -> u8 {
         match self {
@@ -86,6 +113,15 @@ impl Layout {
     }
 
     /// Whether `byte` is one that packing can produce: no 2-bit code 3, no T5 byte without digits.
+    ///
+    /// ```
+    /// use trit_core::layout::Layout;
+    ///
+    /// assert!(Layout::T4.is_canonical(0b10_01_00_01));
+    /// assert!(!Layout::T4.is_canonical(0b11_01_00_01));
+    /// // 3⁵ = 243 of the 256 bytes hold five digits.
+    /// assert_eq!((0..=255).filter(|&byte| Layout::T5.is_canonical(byte)).count(), 243);
+    /// ```
     #[inline]
     pub const fn is_canonical(self, byte: u8) -> bool {
         match self {
@@ -104,6 +140,13 @@ impl Layout {
     }
 
     /// The first of `bytes` that is not [canonical](Self::is_canonical).
+    ///
+    /// ```
+    /// use trit_core::layout::Layout;
+    ///
+    /// assert_eq!(Layout::T4.first_not_canonical(&[0x55, 0x56, 0x57]), Some(2));
+    /// assert_eq!(Layout::T4.first_not_canonical(&[0x55, 0x56]), None);
+    /// ```
     pub fn first_not_canonical(self, bytes: &[u8]) -> Option<usize> {
         const T5: [bool; 256] = {
             let mut wrong = [false; 256];
@@ -131,6 +174,16 @@ pub(crate) fn first<T>(values: &[T], wrong: impl Fn(&T) -> bool) -> Option<usize
 }
 
 /// Bytes of a packed matrix `[rows, k]`, or `None` where that overflows.
+///
+/// ```
+/// use trit_core::layout::{Layout, bytes};
+///
+/// // A tile is 64 bytes: 16 rows × 16 inputs, or 16 rows × 20 inputs.
+/// assert_eq!(bytes(Layout::T4, 16, 80), Some(5 * 64));
+/// assert_eq!(bytes(Layout::T5, 16, 80), Some(4 * 64));
+/// assert_eq!(bytes(Layout::T5, 17, 81), Some(2 * 5 * 64));
+/// assert_eq!(bytes(Layout::T4, usize::MAX, usize::MAX), None);
+/// ```
 pub const fn bytes(layout: Layout, rows: usize, k: usize) -> Option<usize> {
     match rows.div_ceil(TILE_ROWS).checked_mul(k.div_ceil(layout.tile_k())) {
         Some(tiles) => tiles.checked_mul(TILE_BYTES),
@@ -139,12 +192,26 @@ pub const fn bytes(layout: Layout, rows: usize, k: usize) -> Option<usize> {
 }
 
 /// Bytes of one row tile: 16 rows and all `k` inputs.
+///
+/// ```
+/// use trit_core::layout::{Layout, bytes, row_tile_bytes};
+///
+/// assert_eq!(row_tile_bytes(Layout::T4, 17), 2 * 64);
+/// assert_eq!(Some(3 * row_tile_bytes(Layout::T4, 17)), bytes(Layout::T4, 48, 17));
+/// ```
 #[inline]
 pub const fn row_tile_bytes(layout: Layout, k: usize) -> usize {
     k.div_ceil(layout.tile_k()) * TILE_BYTES
 }
 
 /// Byte offset and plane of the code of (`row`, `input`) in a matrix whose rows have `k` inputs.
+///
+/// ```
+/// use trit_core::layout::{Layout, position};
+///
+/// // Of 32 inputs, input 6 of row 17 lies in tile 2, at row 1, plane 1 and lane 2.
+/// assert_eq!(position(Layout::T4, 32, 17, 6), (2 * 64 + 4 + 2, 1));
+/// ```
 #[inline]
 pub const fn position(layout: Layout, k: usize, row: usize, input: usize) -> (usize, usize) {
     let tile = row / TILE_ROWS * k.div_ceil(layout.tile_k()) + input / layout.tile_k();
@@ -167,6 +234,20 @@ fn check(
 }
 
 /// Packs row-major `weights` `[rows, k]`, each −1, 0 or +1, into `codes`.
+///
+/// ```
+/// use trit_core::MatrixError;
+/// use trit_core::layout::{self, Layout};
+///
+/// let mut codes = [0; 64];
+/// layout::pack(Layout::T4, 1, 4, &[1, 0, -1, 1], &mut codes)?;
+/// // Codes 2, 1, 0, 2 in plane 0 of the row's four lanes; the rest is padding, code 1.
+/// assert_eq!(codes[..5], [0b01_01_01_10, 0b01_01_01_01, 0b01_01_01_00, 0b01_01_01_10, 0x55]);
+///
+/// let error = layout::pack(Layout::T4, 1, 4, &[1, 0, 2, 1], &mut codes).unwrap_err();
+/// assert_eq!(error, MatrixError::NotTernary { index: 2, found: 2 });
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 ///
 /// # Errors
 /// A buffer of the wrong length, a dimension out of range, or a weight that is not ternary.
@@ -202,6 +283,17 @@ pub fn pack(
 }
 
 /// Unpacks `codes` into row-major `weights` `[rows, k]`; a 2-bit code 3 comes out as +2.
+///
+/// ```
+/// use trit_core::layout::{self, Layout};
+///
+/// let mut codes = [0; 64];
+/// layout::pack(Layout::T5, 1, 4, &[1, 0, -1, 1], &mut codes)?;
+/// let mut weights = [9; 4];
+/// layout::unpack(Layout::T5, 1, 4, &codes, &mut weights)?;
+/// assert_eq!(weights, [1, 0, -1, 1]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 ///
 /// # Errors
 /// A buffer of the wrong length or a dimension out of range.
@@ -254,6 +346,17 @@ pub fn t5_to_t4(k: usize, t5: &[u8], t4: &mut [u8]) -> Result<(), MatrixError> {
 
 /// As [`t5_to_t4`], with `block` in place of [`t5_block_to_t4`], whose results it has.
 ///
+/// ```
+/// use trit_core::layout::{t5_block_to_t4, t5_to_t4, t5_to_t4_by};
+///
+/// // One row tile of 20 inputs: one tile of T5, two of T4. 255 is five codes 2.
+/// let (mut t4, mut same) = ([0; 128], [1; 128]);
+/// t5_to_t4_by(20, &[255; 64], &mut t4, t5_block_to_t4)?;
+/// t5_to_t4(20, &[255; 64], &mut same)?;
+/// assert_eq!(t4, same);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
+///
 /// # Errors
 /// As [`t5_to_t4`].
 #[inline(always)]
@@ -279,6 +382,16 @@ pub fn t5_to_t4_by(
 /// The first input of both must be the same, so it is a multiple of 80. `t4` says how many inputs
 /// to rewrite; those that `t5` does not have get the weight 0. `block` is [`t5_block_to_t4`], or does
 /// the same.
+///
+/// ```
+/// use trit_core::layout::{t5_block_to_t4, t5_tiles_to_t4};
+///
+/// // 20 inputs of weight +1 as 32: 16 with code 2, then 4 with code 2 and 12 with code 1.
+/// let mut t4 = [0; 128];
+/// t5_tiles_to_t4(&[255; 64], &mut t4, t5_block_to_t4);
+/// assert_eq!(t4[..64], [0b10_10_10_10; 64]);
+/// assert_eq!(t4[64..], [0b01_01_01_10; 64]);
+/// ```
 #[inline(always)]
 pub fn t5_tiles_to_t4(
     t5: &[u8],
@@ -303,6 +416,17 @@ pub fn t5_tiles_to_t4(
 }
 
 /// Rewrites 80 inputs of 16 rows. All is done byte by byte in 8 bits, so it vectorises at any width.
+///
+/// ```
+/// use trit_core::layout::t5_block_to_t4;
+///
+/// // All weights 0, then all +1.
+/// let mut t4 = [[0; 64]; 5];
+/// t5_block_to_t4([&[128; 64]; 4], &mut t4);
+/// assert_eq!(t4, [[0b01_01_01_01; 64]; 5]);
+/// t5_block_to_t4([&[255; 64]; 4], &mut t4);
+/// assert_eq!(t4, [[0b10_10_10_10; 64]; 5]);
+/// ```
 #[inline(always)]
 pub fn t5_block_to_t4(t5: [&[u8; TILE_BYTES]; 4], out: &mut [[u8; TILE_BYTES]; 5]) {
     for at in 0..TILE_BYTES {

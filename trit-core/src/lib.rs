@@ -59,6 +59,11 @@ pub const MAX_INT8_K: usize = 1 << 16;
 pub const MAX_INT4_K: usize = MAX_TERNARY_K;
 
 /// `rows` rounded up to whole tiles.
+///
+/// ```
+/// assert_eq!(trit_core::padded_rows(16), 16);
+/// assert_eq!(trit_core::padded_rows(17), 32);
+/// ```
 #[inline]
 pub const fn padded_rows(rows: usize) -> usize {
     rows.next_multiple_of(TILE_ROWS)

@@ -9,6 +9,21 @@ use crate::{MAX_INT4_K, MAX_INT8_K, MAX_TERNARY_K, int4, padded_rows};
 const MAX_ROWS: usize = 1 << 28;
 
 /// A packed matrix of trits with its scales.
+///
+/// ```
+/// use trit_core::{Layout, MatrixError, Scales, TernaryMatrix, layout};
+///
+/// let mut codes = [0; layout::bytes(Layout::T5, 2, 3).unwrap()];
+/// layout::pack(Layout::T5, 2, 3, &[1, 0, -1, -1, 1, 0], &mut codes)?;
+/// let matrix = TernaryMatrix::new(2, 3, Layout::T5, &codes, Scales::Tensor(0.5))?;
+/// assert_eq!((matrix.rows(), matrix.k(), matrix.codes().len()), (2, 3, 64));
+/// assert_eq!((matrix.weight(1, 0), matrix.scale(1, 0)), (-1, 0.5));
+///
+/// // 17 rows take two tiles.
+/// let error = TernaryMatrix::new(17, 3, Layout::T5, &codes, Scales::Tensor(0.5)).unwrap_err();
+/// assert_eq!(error, MatrixError::Length { what: "codes", expected: 128, found: 64 });
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TernaryMatrix<'a> {
     rows: usize,
@@ -96,6 +111,20 @@ impl<'a> TernaryMatrix<'a> {
 }
 
 /// An int8 matrix with a scale per row.
+///
+/// ```
+/// use trit_core::Int8Matrix;
+///
+/// // Two rows of three inputs, 16 elements apart.
+/// let (mut values, mut scales) = ([0; 2 * 16], [0.0; 16]);
+/// values[16..19].copy_from_slice(&[-127, 5, 127]);
+/// scales[1] = 0.5;
+/// let matrix = Int8Matrix::new(2, 3, &values, &scales)?;
+/// assert_eq!(matrix.stride(), 16);
+/// assert_eq!(matrix.row(1), [-127, 5, 127]);
+/// assert_eq!(matrix.scales()[1], 0.5);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Int8Matrix<'a> {
     rows: usize,
@@ -170,6 +199,19 @@ impl<'a> Int8Matrix<'a> {
 }
 
 /// A packed 4-bit matrix with a scale per row and group of inputs.
+///
+/// ```
+/// use trit_core::{GroupSize, Int4Matrix, int4};
+///
+/// let mut codes = [0; int4::bytes(1, 3).unwrap()];
+/// int4::pack(1, 3, &[-8, 0, 7], &mut codes)?;
+/// let mut scales = [0.0; 16];
+/// scales[0] = 0.25;
+/// let matrix = Int4Matrix::new(1, 3, GroupSize::G32, &codes, &scales)?;
+/// assert_eq!([0, 1, 2].map(|input| matrix.weight(0, input)), [-8, 0, 7]);
+/// assert_eq!(matrix.scale(0, 2), 0.25);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Int4Matrix<'a> {
     rows: usize,
@@ -303,10 +345,33 @@ macro_rules! dense {
     };
 }
 
-dense!(F32Matrix, f32, "f32 values", "A dense f32 matrix, row-major without padding.");
+dense!(
+    F32Matrix,
+    f32,
+    "f32 values",
+    "A dense f32 matrix, row-major without padding.
+
+```
+use trit_core::F32Matrix;
+
+let matrix = F32Matrix::new(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+assert_eq!((matrix.rows(), matrix.k()), (2, 3));
+assert_eq!(matrix.row(1), [4.0, 5.0, 6.0]);
+# Ok::<(), trit_core::MatrixError>(())
+```"
+);
 dense!(
     F16Matrix,
     u16,
     "f16 values",
-    "A dense matrix of IEEE half-precision bits (see [`f16`](crate::f16)), row-major."
+    "A dense matrix of IEEE half-precision bits (see [`f16`](crate::f16)), row-major.
+
+```
+use trit_core::{F16Matrix, f16};
+
+let bits = [1.0, 2.0, 3.0, 4.0].map(f16::from_f32);
+let matrix = F16Matrix::new(2, 2, &bits)?;
+assert_eq!(matrix.row(1), [0x4200, 0x4400]);
+# Ok::<(), trit_core::MatrixError>(())
+```"
 );

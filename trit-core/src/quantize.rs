@@ -10,6 +10,16 @@ use crate::scale::{GroupSize, Scales};
 use crate::{Int8Matrix, MAX_TERNARY_K, padded_rows};
 
 /// Weights that share one scale.
+///
+/// ```
+/// use trit_core::GroupSize;
+/// use trit_core::quantize::Granularity;
+///
+/// // A matrix [20, 384].
+/// assert_eq!(Granularity::Tensor.scales_len(20, 384), 1);
+/// assert_eq!(Granularity::Row.scales_len(20, 384), 32);
+/// assert_eq!(Granularity::Group(GroupSize::G128).scales_len(20, 384), 3 * 32);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granularity {
     /// The whole matrix.
@@ -22,6 +32,13 @@ pub enum Granularity {
 
 impl Granularity {
     /// Number of scales a matrix `[rows, k]` needs, padding included.
+    ///
+    /// ```
+    /// use trit_core::quantize::Granularity;
+    ///
+    /// // Rows are padded to tiles of 16.
+    /// assert_eq!(Granularity::Row.scales_len(1, 384), 16);
+    /// ```
     pub const fn scales_len(self, rows: usize, k: usize) -> usize {
         match self {
             Self::Tensor => 1,
@@ -31,6 +48,15 @@ impl Granularity {
     }
 
     /// The view of `values`, scales in this granularity.
+    ///
+    /// ```
+    /// use trit_core::Scales;
+    /// use trit_core::quantize::Granularity;
+    ///
+    /// let values = [0.5; 16];
+    /// assert_eq!(Granularity::Tensor.scales(&values[..1]), Scales::Tensor(0.5));
+    /// assert_eq!(Granularity::Row.scales(&values), Scales::Row(&values));
+    /// ```
     pub fn scales(self, values: &[f32]) -> Scales<'_> {
         match self {
             Self::Tensor => Scales::Tensor(values.first().copied().unwrap_or(0.0)),
@@ -41,6 +67,19 @@ impl Granularity {
 }
 
 /// How weights become trits.
+///
+/// ```
+/// use trit_core::quantize::{Granularity, TernaryRule, ternary};
+///
+/// let weights = [2.0, -1.0, 0.5, 0.5];
+/// let (mut codes, mut scale) = ([0; 4], [0.0]);
+/// // The mean of |w| is 1: both rules keep 2 and -1. The scale is that mean, or what they kept's.
+/// for (rule, expected) in [(TernaryRule::Absmean, 1.0), (TernaryRule::Twn, 1.5)] {
+///     ternary(rule, Granularity::Tensor, 1, 4, &weights, &mut codes, &mut scale)?;
+///     assert_eq!((codes, scale), ([1, -1, 0, 0], [expected]));
+/// }
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TernaryRule {
     /// BitNet b1.58 (Ma et al. 2024, eq. 1): scale γ = mean |w|, code = round(w / γ) clipped to ±1,
@@ -54,6 +93,19 @@ pub enum TernaryRule {
 /// Quantises `weights` `[rows, k]` to trits by `rule`, with one scale per `granularity`.
 ///
 /// `scales` has [`Granularity::scales_len`] elements; padding is set to 0.
+///
+/// ```
+/// use trit_core::quantize::{Granularity, TernaryRule, ternary};
+///
+/// // Two rows of two inputs, a scale each; 14 scales are padding.
+/// let weights = [1.0, -3.0, 0.0, 0.5];
+/// let (mut codes, mut scales) = ([0; 4], [9.0; 16]);
+/// ternary(TernaryRule::Absmean, Granularity::Row, 2, 2, &weights, &mut codes, &mut scales)?;
+/// // 1.0 is half of the mean 2: a tie, and the even side is 0.
+/// assert_eq!(codes, [0, -1, 0, 1]);
+/// assert_eq!(scales[..3], [2.0, 0.25, 0.0]);
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 ///
 /// # Errors
 /// A buffer of the wrong length, or a weight that is not finite.
@@ -86,6 +138,18 @@ pub fn ternary(
 
 /// Quantises `weights` `[rows, k]` to trits with `scales` learned elsewhere, which are kept as they
 /// are: code = round(w / scale) clipped to ±1, ties to even; a scale of 0 gives zeros.
+///
+/// ```
+/// use trit_core::quantize::{Granularity, ternary_with_scales};
+///
+/// let weights = [2.0, -1.0, 0.5, -9.0];
+/// let mut codes = [0; 4];
+/// ternary_with_scales(Granularity::Tensor, 1, 4, &weights, &mut codes, &[1.5])?;
+/// assert_eq!(codes, [1, -1, 0, -1]);
+/// ternary_with_scales(Granularity::Tensor, 1, 4, &weights, &mut codes, &[-1.5])?;
+/// assert_eq!(codes, [-1, 1, 0, 1]);
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 ///
 /// # Errors
 /// A buffer of the wrong length, or a weight or scale that is not finite.
@@ -121,6 +185,19 @@ pub fn ternary_with_scales(
 /// Nothing is rounded. Returns `Ok(false)`, with the buffers unspecified, when the weights are not
 /// of that form.
 ///
+/// ```
+/// use trit_core::quantize::{Granularity, ternary_exact};
+///
+/// let (mut codes, mut scale) = ([0; 4], [0.0]);
+/// let mut exact = |weights: &[f32]| {
+///     ternary_exact(Granularity::Tensor, 1, 4, weights, &mut codes, &mut scale)
+/// };
+/// assert!(!exact(&[0.25, -0.25, 0.0, 0.5])?);
+/// assert!(exact(&[0.25, -0.25, 0.0, 0.25])?);
+/// assert_eq!((codes, scale), ([1, -1, 0, 1], [0.25]));
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
+///
 /// # Errors
 /// A buffer of the wrong length, or a weight that is not finite.
 pub fn ternary_exact(
@@ -149,6 +226,17 @@ pub fn ternary_exact(
 
 /// Quantises `weights` `[rows, k]` to int8 with one scale a row: scale = absmax / 127, rounded half
 /// to even. `values` is `[rows, stride]` and `scales` `[round16(rows)]`, as [`Int8Matrix`] wants.
+///
+/// ```
+/// use trit_core::quantize;
+///
+/// // One row of three inputs: a stride of 16, and scales for 16 rows.
+/// let (mut values, mut scales) = ([0; 16], [0.0; 16]);
+/// quantize::int8(1, 3, &[127.0, -63.5, 1.2], &mut values, &mut scales)?;
+/// assert_eq!(values[..4], [127, -64, 1, 0]);
+/// assert_eq!(scales[..2], [1.0, 0.0]);
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 ///
 /// # Errors
 /// A buffer of the wrong length, or a weight that is not finite.
@@ -186,6 +274,16 @@ pub fn int8(
 /// The value −8, which [`Int4Matrix`](crate::Int4Matrix) can hold, is left to formats that use it:
 /// weights are as often positive, and ±7 quantises w and −w alike. `scales` has
 /// [`Granularity::scales_len`] elements; padding is set to 0.
+///
+/// ```
+/// use trit_core::{GroupSize, quantize};
+///
+/// let (mut values, mut scales) = ([0; 3], [0.0; 16]);
+/// quantize::int4(GroupSize::G32, 1, 3, &[-7.0, 3.5, 1.2], &mut values, &mut scales)?;
+/// assert_eq!(values, [-7, 4, 1]);
+/// assert_eq!(scales[..2], [1.0, 0.0]);
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 ///
 /// # Errors
 /// A buffer of the wrong length, or a weight that is not finite.

@@ -4,6 +4,14 @@ use crate::error::{MatrixError, check_len};
 use crate::{TILE_ROWS, padded_rows};
 
 /// Consecutive inputs that share a scale.
+///
+/// ```
+/// use trit_core::GroupSize;
+///
+/// assert_eq!(GroupSize::new(64), Some(GroupSize::G64));
+/// assert_eq!(GroupSize::ALL.map(GroupSize::inputs), [32, 64, 128, 256]);
+/// assert!(GroupSize::G32 < GroupSize::G256);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupSize {
     /// 32 inputs.
@@ -21,6 +29,13 @@ impl GroupSize {
     pub const ALL: [Self; 4] = [Self::G32, Self::G64, Self::G128, Self::G256];
 
     /// The group of `inputs` inputs, if there is one.
+    ///
+    /// ```
+    /// use trit_core::GroupSize;
+    ///
+    /// assert_eq!(GroupSize::new(128), Some(GroupSize::G128));
+    /// assert_eq!(GroupSize::new(48), None);
+    /// ```
     pub const fn new(inputs: usize) -> Option<Self> {
         match inputs {
             32 => Some(Self::G32),
@@ -39,6 +54,18 @@ impl GroupSize {
 }
 
 /// The scales of a ternary matrix `[rows, k]`.
+///
+/// ```
+/// use trit_core::{GroupSize, Scales};
+///
+/// assert_eq!(Scales::Tensor(0.5).group(), None);
+/// // 17 rows fill two tiles of 16; 100 inputs are two groups of 64.
+/// assert_eq!(Scales::len(17, 100, None), 32);
+/// assert_eq!(Scales::len(17, 100, Some(GroupSize::G64)), 64);
+/// let values = [0.0; 64];
+/// let scales = Scales::Group { size: GroupSize::G64, values: &values };
+/// assert_eq!(scales.group(), Some(GroupSize::G64));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scales<'a> {
     /// One for the whole matrix.
@@ -57,6 +84,13 @@ pub enum Scales<'a> {
 
 impl<'a> Scales<'a> {
     /// Number of scales that a group size (`None`: one a row) needs.
+    ///
+    /// ```
+    /// use trit_core::{GroupSize, Scales};
+    ///
+    /// assert_eq!(Scales::len(3, 100, None), 16);
+    /// assert_eq!(Scales::len(3, 100, Some(GroupSize::G32)), 4 * 16);
+    /// ```
     pub const fn len(rows: usize, k: usize, group: Option<GroupSize>) -> usize {
         match group {
             None => padded_rows(rows),
@@ -65,6 +99,14 @@ impl<'a> Scales<'a> {
     }
 
     /// Index of the scale of (`row`, `input`) among grouped scales.
+    ///
+    /// ```
+    /// use trit_core::{GroupSize, Scales};
+    ///
+    /// // 100 inputs are two groups of 64: the first of 16 rows, their second, then the next rows.
+    /// let index = |row, input| Scales::group_index(100, GroupSize::G64, row, input);
+    /// assert_eq!([index(0, 0), index(1, 63), index(0, 64), index(16, 0)], [0, 1, 16, 32]);
+    /// ```
     #[inline]
     pub const fn group_index(k: usize, size: GroupSize, row: usize, input: usize) -> usize {
         let groups = k.div_ceil(size.inputs());

@@ -6,6 +6,14 @@ use super::{DType, MAX_ENTRIES, VERSION};
 use crate::MatrixError;
 
 /// The name of an entry, kept without allocation.
+///
+/// ```
+/// use trit_core::container::Name;
+///
+/// assert_eq!(Name::new("encoder.0.q").as_str(), "encoder.0.q");
+/// // At most 55 bytes, cut between characters.
+/// assert_eq!(Name::new(&"é".repeat(30)).as_str(), "é".repeat(27));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Name([u8; 56]);
 
@@ -45,6 +53,13 @@ impl fmt::Display for Name {
 }
 
 /// Why a container was refused.
+///
+/// ```
+/// use trit_core::container::{ContainerError, Name};
+///
+/// let error = ContainerError::Missing(Name::new("encoder.0.q"));
+/// assert_eq!(error.to_string(), "encoder.0.q is missing");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContainerError {

@@ -66,6 +66,14 @@ const RECORD_BYTES: usize = size_of::<Record>();
 const _: () = assert!(HEADER_BYTES == 128 && RECORD_BYTES == 128);
 
 /// Element type of an entry.
+///
+/// ```
+/// use trit_core::Layout;
+/// use trit_core::container::DType;
+///
+/// assert_eq!((DType::T5.name(), DType::T5.layout()), ("t5", Some(Layout::T5)));
+/// assert_eq!(DType::F16 as u32, 2);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum DType {
@@ -100,6 +108,14 @@ impl DType {
     }
 
     /// The layout of a ternary type.
+    ///
+    /// ```
+    /// use trit_core::Layout;
+    /// use trit_core::container::DType;
+    ///
+    /// assert_eq!(DType::T4.layout(), Some(Layout::T4));
+    /// assert_eq!(DType::I8.layout(), None);
+    /// ```
     pub const fn layout(self) -> Option<Layout> {
         match self {
             Self::T4 => Some(Layout::T4),
@@ -109,6 +125,10 @@ impl DType {
     }
 
     /// The type's short name.
+    ///
+    /// ```
+    /// assert_eq!(trit_core::container::DType::I4.name(), "i4");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::U8 => "u8",
@@ -123,6 +143,19 @@ impl DType {
 }
 
 /// What scales an entry has.
+///
+/// ```
+/// use trit_core::GroupSize;
+/// use trit_core::container::{DType, Form, ScaleKind};
+///
+/// // 16 rows of 256 inputs: bytes of data, and of scales.
+/// let lengths = |dtype, kind| Form::new(dtype, &[16, 256], kind).unwrap().lengths();
+/// assert_eq!(lengths(DType::T4, ScaleKind::Tensor), Some((1024, 4)));
+/// assert_eq!(lengths(DType::T4, ScaleKind::Row), Some((1024, 16 * 4)));
+/// assert_eq!(lengths(DType::T4, ScaleKind::Group(GroupSize::G128)), Some((1024, 2 * 16 * 4)));
+/// // Packed trits need scales.
+/// assert_eq!(lengths(DType::T4, ScaleKind::None), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScaleKind {
     /// None: the elements are values.
@@ -160,6 +193,15 @@ impl ScaleKind {
 }
 
 /// Type, shape and scales of an entry.
+///
+/// ```
+/// use trit_core::container::{DType, Form, ScaleKind};
+///
+/// let form = Form::new(DType::T4, &[4, 5, 6], ScaleKind::Row).unwrap();
+/// assert_eq!((form.rank, form.shape), (3, [4, 5, 6, 1]));
+/// // The matrix view is [4, 30].
+/// assert_eq!((form.rows(), form.k()), (4, Some(30)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
     /// Element type.
@@ -174,6 +216,14 @@ pub struct Form {
 
 impl Form {
     /// A form of the given dimensions; `None` unless there are 1 to 4 that fit 32 bits.
+    ///
+    /// ```
+    /// use trit_core::container::{DType, Form, ScaleKind};
+    ///
+    /// let form = |dimensions: &[usize]| Form::new(DType::F32, dimensions, ScaleKind::None);
+    /// assert!(form(&[7]).is_some());
+    /// assert!(form(&[]).is_none() && form(&[1; 5]).is_none());
+    /// ```
     pub fn new(dtype: DType, dimensions: &[usize], scales: ScaleKind) -> Option<Self> {
         if !(1..=4).contains(&dimensions.len()) {
             return None;
@@ -186,16 +236,37 @@ impl Form {
     }
 
     /// The dimensions.
+    ///
+    /// ```
+    /// use trit_core::container::{DType, Form, ScaleKind};
+    ///
+    /// let form = Form::new(DType::T4, &[4, 5, 6], ScaleKind::Row).unwrap();
+    /// assert_eq!(form.dimensions(), [4, 5, 6]);
+    /// ```
     pub fn dimensions(&self) -> &[u32] {
         &self.shape[..self.rank as usize]
     }
 
     /// Rows of the matrix view: the first dimension.
+    ///
+    /// ```
+    /// use trit_core::container::{DType, Form, ScaleKind};
+    ///
+    /// let form = Form::new(DType::T4, &[4, 5, 6], ScaleKind::Row).unwrap();
+    /// assert_eq!(form.rows(), 4);
+    /// ```
     pub const fn rows(&self) -> usize {
         self.shape[0] as usize
     }
 
     /// Inputs of a row of the matrix view: the product of the other dimensions, if it fits.
+    ///
+    /// ```
+    /// use trit_core::container::{DType, Form, ScaleKind};
+    ///
+    /// let form = Form::new(DType::T4, &[4, 5, 6], ScaleKind::Row).unwrap();
+    /// assert_eq!(form.k(), Some(5 * 6));
+    /// ```
     pub const fn k(&self) -> Option<usize> {
         match (self.shape[1] as usize).checked_mul(self.shape[2] as usize) {
             Some(k) => k.checked_mul(self.shape[3] as usize),
@@ -204,6 +275,13 @@ impl Form {
     }
 
     /// Number of elements, if it fits.
+    ///
+    /// ```
+    /// use trit_core::container::{DType, Form, ScaleKind};
+    ///
+    /// let form = Form::new(DType::T4, &[4, 5, 6], ScaleKind::Row).unwrap();
+    /// assert_eq!(form.elements(), Some(4 * 5 * 6));
+    /// ```
     pub const fn elements(&self) -> Option<usize> {
         match self.k() {
             Some(k) => k.checked_mul(self.rows()),
@@ -213,6 +291,14 @@ impl Form {
 
     /// Bytes of data and of scales, or `None` where the type cannot have these scales or the size
     /// overflows.
+    ///
+    /// ```
+    /// use trit_core::container::{DType, Form, ScaleKind};
+    ///
+    /// let form = Form::new(DType::T4, &[4, 5, 6], ScaleKind::Row).unwrap();
+    /// // Two tiles of 16 rows × 16 inputs, and 16 scales.
+    /// assert_eq!(form.lengths(), Some((2 * 64, 16 * 4)));
+    /// ```
     pub const fn lengths(&self) -> Option<(usize, usize)> {
         let (rows, Some(k)) = (self.rows(), self.k()) else { return None };
         // Keeps the arithmetic below far from overflow on 64-bit; checked for 32-bit targets.

@@ -10,6 +10,32 @@ use crate::layout::first;
 use crate::{F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, Scales, TernaryMatrix};
 
 /// An opened `.trit` file.
+///
+/// ```
+/// use trit_core::container::{Container, ContainerError, DType, Field, Form};
+/// use trit_core::container::{Name, Plan, ScaleKind};
+///
+/// let form = Form::new(DType::U8, &[5], ScaleKind::None).unwrap();
+/// let fields = [Field { name: "meta.name", form, crc: crc32fast::hash(b"hello") }];
+/// let plan = Plan::new(&fields)?;
+/// #[repr(align(64))]
+/// struct File([u8; 320]);
+/// let mut file = File([0; 320]);
+/// plan.write_head(&mut file.0[..256]);
+/// file.0[256..261].copy_from_slice(b"hello");
+///
+/// let container = Container::open(&file.0)?;
+/// assert_eq!((container.len(), container.file_len()), (1, 320));
+/// assert_eq!(container.get("meta.name")?.bytes()?, b"hello");
+/// assert!(container.get("meta.other").is_err());
+/// assert_eq!(container.span("meta."), 256..261);
+///
+/// // Opening does not read payloads, verifying does.
+/// file.0[256] = b'j';
+/// let error = Container::open(&file.0)?.verify().unwrap_err();
+/// assert_eq!(error, ContainerError::Payload(Name::new("meta.name")));
+/// # Ok::<(), trit_core::container::ContainerError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Container<'a> {
     bytes: &'a [u8],
@@ -21,6 +47,14 @@ impl<'a> Container<'a> {
     ///
     /// The header, the directory and every offset and length are checked; payloads are not read.
     /// Nothing is allocated and at most 512 KiB of directory are looked at.
+    ///
+    /// ```
+    /// use trit_core::container::{Container, ContainerError, MAGIC};
+    ///
+    /// assert_eq!(Container::open(b"RIFF").unwrap_err(), ContainerError::NotTrit);
+    /// let error = ContainerError::Truncated { expected: 128, found: 8 };
+    /// assert_eq!(Container::open(&MAGIC).unwrap_err(), error);
+    /// ```
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -208,6 +242,25 @@ impl Record {
 }
 
 /// One entry of an opened file.
+///
+/// ```
+/// use trit_core::container::{Container, DType, Field, Form, Plan, ScaleKind};
+///
+/// let form = Form::new(DType::U8, &[5], ScaleKind::None).unwrap();
+/// let fields = [Field { name: "meta.name", form, crc: crc32fast::hash(b"hello") }];
+/// let plan = Plan::new(&fields)?;
+/// #[repr(align(64))]
+/// struct File([u8; 320]);
+/// let mut file = File([0; 320]);
+/// plan.write_head(&mut file.0[..256]);
+/// file.0[256..261].copy_from_slice(b"hello");
+///
+/// let entry = Container::open(&file.0)?.entry(0).unwrap();
+/// assert_eq!((entry.name(), entry.form(), entry.stored_len()), ("meta.name", form, 5));
+/// assert_eq!(entry.bytes()?, b"hello");
+/// assert_eq!(entry.f32().unwrap_err().to_string(), "meta.name is u8, expected f32");
+/// # Ok::<(), trit_core::container::ContainerError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     bytes: &'a [u8],

@@ -6,6 +6,17 @@ use super::{
 };
 
 /// One entry of a file to be written.
+///
+/// ```
+/// use trit_core::container::{DType, Field, Form, Plan, ScaleKind};
+///
+/// // Offsets do not need the checksum.
+/// let form = Form::new(DType::F32, &[10], ScaleKind::None).unwrap();
+/// let fields = ["a", "b"].map(|name| Field { name, form, crc: 0 });
+/// let plan = Plan::new(&fields)?;
+/// assert_eq!((plan.place(0), plan.place(1)), ((384, 0), (448, 0)));
+/// # Ok::<(), trit_core::container::ContainerError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
     /// The entry's name, 1 to 55 bytes.

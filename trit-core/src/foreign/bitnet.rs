@@ -7,6 +7,15 @@ use super::{ForeignError, weight_of, whole};
 use crate::error::check_len;
 
 /// What a checkpoint's `weight_scale` means.
+///
+/// ```
+/// use trit_core::foreign::bitnet::ScaleConvention;
+///
+/// // The same number in a file, and what codes are multiplied with.
+/// assert_eq!(ScaleConvention::Multiplies.scale(4.0)?, 4.0);
+/// assert_eq!(ScaleConvention::Divides.scale(4.0)?, 0.25);
+/// # Ok::<(), trit_core::foreign::ForeignError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScaleConvention {
     /// The output is multiplied by it: `linear_class: autobitlinear`.
@@ -17,6 +26,14 @@ pub enum ScaleConvention {
 
 impl ScaleConvention {
     /// The scale to multiply codes with.
+    ///
+    /// ```
+    /// use trit_core::foreign::bitnet::ScaleConvention;
+    ///
+    /// assert_eq!(ScaleConvention::Multiplies.scale(0.0)?, 0.0);
+    /// assert!(ScaleConvention::Divides.scale(0.0).is_err());
+    /// # Ok::<(), trit_core::foreign::ForeignError>(())
+    /// ```
     ///
     /// # Errors
     /// The scale is not finite, or is 0 where it divides.
@@ -30,6 +47,16 @@ impl ScaleConvention {
 }
 
 /// Reads a packed matrix into row-major `codes` `[rows, k]`, −1, 0 or +1 each.
+///
+/// ```
+/// use trit_core::foreign::bitnet;
+///
+/// // Eight rows of one input in two bytes: byte 0 holds rows 0, 2, 4 and 6, the first lowest.
+/// let mut codes = [9; 8];
+/// bitnet::read(8, 1, &[0b01_10_00_01, 0b01_01_01_10], &mut codes)?;
+/// assert_eq!(codes, [0, 1, -1, 0, 1, 0, 0, 0]);
+/// # Ok::<(), trit_core::foreign::ForeignError>(())
+/// ```
 ///
 /// # Errors
 /// `rows` is not a multiple of 4, a buffer does not fit, or a code is not ternary.

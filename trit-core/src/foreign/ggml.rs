@@ -20,6 +20,14 @@ use crate::f16;
 use crate::layout::{self, Layout};
 
 /// Type of a ggml tensor.
+///
+/// ```
+/// use trit_core::foreign::ggml::GgmlType;
+///
+/// // A block of 32 weights: the scale in two bytes, and 4 bits each.
+/// let kind = GgmlType::new(2).unwrap();
+/// assert_eq!((kind.name(), kind.block_len(), kind.block_bytes()), ("q4_0", 32, 2 + 16));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are ggml's own")]
 pub enum GgmlType {
@@ -37,6 +45,13 @@ pub enum GgmlType {
 
 impl GgmlType {
     /// The type with ggml's `number`, if it is one of these.
+    ///
+    /// ```
+    /// use trit_core::foreign::ggml::GgmlType;
+    ///
+    /// assert_eq!(GgmlType::new(8), Some(GgmlType::Q8_0));
+    /// assert_eq!(GgmlType::new(4), None);
+    /// ```
     pub const fn new(number: u32) -> Option<Self> {
         Some(match number {
             0 => Self::F32,
@@ -54,6 +69,12 @@ impl GgmlType {
     }
 
     /// ggml's name of the type.
+    ///
+    /// ```
+    /// use trit_core::foreign::ggml::GgmlType;
+    ///
+    /// assert_eq!(GgmlType::Tq2_0.name(), "tq2_0");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -70,6 +91,13 @@ impl GgmlType {
     }
 
     /// Weights of a block.
+    ///
+    /// ```
+    /// use trit_core::foreign::ggml::GgmlType;
+    ///
+    /// assert_eq!(GgmlType::F16.block_len(), 1);
+    /// assert_eq!(GgmlType::Q2_0.block_len(), 64);
+    /// ```
     pub const fn block_len(self) -> usize {
         match self {
             Self::F32 | Self::F16 => 1,
@@ -80,6 +108,13 @@ impl GgmlType {
     }
 
     /// Bytes of a block.
+    ///
+    /// ```
+    /// use trit_core::foreign::ggml::GgmlType;
+    ///
+    /// assert_eq!(GgmlType::Q8_0.block_bytes(), 2 + 32);
+    /// assert_eq!(GgmlType::Tq2_0.block_bytes(), 64 + 2);
+    /// ```
     pub const fn block_bytes(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -96,6 +131,13 @@ impl GgmlType {
     }
 
     /// Bytes of `elements` weights, or `None` where they are not whole blocks or that overflows.
+    ///
+    /// ```
+    /// use trit_core::foreign::ggml::GgmlType;
+    ///
+    /// assert_eq!(GgmlType::Q4_0.bytes(64), Some(2 * 18));
+    /// assert_eq!(GgmlType::Q4_0.bytes(65), None);
+    /// ```
     pub const fn bytes(self, elements: usize) -> Option<usize> {
         if elements.is_multiple_of(self.block_len()) {
             (elements / self.block_len()).checked_mul(self.block_bytes())
@@ -105,6 +147,12 @@ impl GgmlType {
     }
 
     /// Whether the weights are trits with a scale.
+    ///
+    /// ```
+    /// use trit_core::foreign::ggml::GgmlType;
+    ///
+    /// assert!(GgmlType::Tq1_0.is_ternary() && !GgmlType::Q4_0.is_ternary());
+    /// ```
     pub const fn is_ternary(self) -> bool {
         matches!(self, Self::Tq1_0 | Self::Tq2_0 | Self::Q2_0)
     }
@@ -122,6 +170,18 @@ fn check(kind: GgmlType, bytes: &[u8], weights: usize) -> Result<(), ForeignErro
 
 /// Dequantises whole blocks into f32: each weight is one product, and one addition where the
 /// format has an offset. Ternary blocks with a code +2 come out as twice the scale, as in ggml.
+///
+/// ```
+/// use trit_core::foreign::ggml::{GgmlType, dequantize};
+///
+/// // The scale 0.5 in half precision, then 32 bytes.
+/// let mut block = [3; 34];
+/// block[..3].copy_from_slice(&[0x00, 0x38, -2i8 as u8]);
+/// let mut weights = [0.0; 32];
+/// dequantize(GgmlType::Q8_0, &block, &mut weights)?;
+/// assert_eq!(weights[..3], [-1.0, 1.5, 1.5]);
+/// # Ok::<(), trit_core::foreign::ForeignError>(())
+/// ```
 ///
 /// # Errors
 /// The buffers are not the same whole number of blocks.
@@ -205,6 +265,23 @@ fn ternary_code(kind: GgmlType, b: &[u8], j: usize) -> u8 {
 
 /// Reads whole ternary blocks exactly: `codes` gets −1, 0 or +1 a weight and `scales` one scale a
 /// block, widened from half precision.
+///
+/// ```
+/// use trit_core::foreign::ForeignError;
+/// use trit_core::foreign::ggml::{GgmlType, ternary};
+///
+/// // The scale 0.5 in half precision, then 64 weights, the first in the lowest bits.
+/// let mut block = [0b10_01_00_01; 18];
+/// block[..2].copy_from_slice(&[0x00, 0x38]);
+/// let (mut codes, mut scales) = ([9; 64], [0.0]);
+/// ternary(GgmlType::Q2_0, &block, &mut codes, &mut scales)?;
+/// assert_eq!((&codes[..4], scales), (&[0, -1, 0, 1][..], [0.5]));
+///
+/// block[17] = 0b11_01_01_01;
+/// let error = ternary(GgmlType::Q2_0, &block, &mut codes, &mut scales);
+/// assert_eq!(error, Err(ForeignError::NotTernary { index: 63, weight: 2 }));
+/// # Ok::<(), trit_core::foreign::ForeignError>(())
+/// ```
 ///
 /// # Errors
 /// The type is not ternary, a buffer does not fit, a code is +2, or a scale is not finite.

@@ -7,6 +7,22 @@ use super::{ForeignError, weight_of, whole};
 use crate::error::check_len;
 
 /// Which of the three layouts a tensor `[rows, k]` is in.
+///
+/// ```
+/// use trit_core::foreign::i2_s::{I2sLayout, read};
+///
+/// // 128 weights, all 0 but one, then the scale 1.0.
+/// let mut tensor = [0b01_01_01_01; 36];
+/// tensor[0] = 0b01_01_01_10;
+/// tensor[32..].copy_from_slice(&1f32.to_le_bytes());
+/// // The two lowest bits of byte 0 are another weight in each layout.
+/// for (layout, index) in [(I2sLayout::Blocks128, 96), (I2sLayout::Blocks64, 48)] {
+///     let mut codes = [0; 128];
+///     read(layout, 1, 128, &tensor, &mut codes)?;
+///     assert_eq!(codes.iter().position(|&code| code == 1), Some(index));
+/// }
+/// # Ok::<(), trit_core::foreign::ForeignError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum I2sLayout {
     /// 128 weights in 32 bytes: weight j in byte j mod 32, at bit 6 − 2·(j / 32). Written on x86.
@@ -19,6 +35,13 @@ pub enum I2sLayout {
 }
 
 /// Bytes of a tensor: the codes and the scale. Files pad this to 32 bytes more than the codes.
+///
+/// ```
+/// use trit_core::foreign::i2_s::bytes;
+///
+/// assert_eq!(bytes(4, 128), Some(4 * 128 / 4 + 4));
+/// assert_eq!(bytes(usize::MAX, 2), None);
+/// ```
 pub const fn bytes(rows: usize, k: usize) -> Option<usize> {
     match rows.checked_mul(k) {
         Some(weights) => (weights / 4).checked_add(4),
@@ -27,6 +50,20 @@ pub const fn bytes(rows: usize, k: usize) -> Option<usize> {
 }
 
 /// Reads a tensor `[rows, k]` into row-major `codes`, −1, 0 or +1 each, and returns its scale.
+///
+/// ```
+/// use trit_core::foreign::i2_s::{I2sLayout, read};
+///
+/// // Four rows of one column, the first at bit 6, and the scale.
+/// let mut tensor = [0b10_01_00_01, 0, 0, 0, 0];
+/// tensor[1..].copy_from_slice(&0.5f32.to_le_bytes());
+/// let mut codes = [9; 4];
+/// assert_eq!(read(I2sLayout::Rows4, 4, 1, &tensor, &mut codes)?, 0.5);
+/// assert_eq!(codes, [1, 0, -1, 0]);
+/// // Not whole blocks of 128.
+/// assert!(read(I2sLayout::Blocks128, 4, 1, &tensor, &mut codes).is_err());
+/// # Ok::<(), trit_core::foreign::ForeignError>(())
+/// ```
 ///
 /// # Errors
 /// A shape that is not whole blocks, a buffer that does not fit, a code that is not ternary (often

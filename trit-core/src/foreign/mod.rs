@@ -13,6 +13,15 @@ use core::fmt;
 use crate::MatrixError;
 
 /// Why foreign weights were refused.
+///
+/// ```
+/// use trit_core::foreign::{ForeignError, bitnet};
+///
+/// // The code 3 stands for +2.
+/// let error = bitnet::read(4, 1, &[0b11_01_01_01], &mut [0; 4]).unwrap_err();
+/// assert_eq!(error, ForeignError::NotTernary { index: 3, weight: 2 });
+/// assert_eq!(error.to_string(), "weight 3 is +2, expected -1, 0 or 1");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForeignError {
     /// A buffer does not fit the shape.

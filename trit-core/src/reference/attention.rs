@@ -19,6 +19,19 @@ use crate::{Heads, HeadsMut, QuantizeError, check_len};
 /// With S the largest Σ|q · scale · k| of a key, within
 /// u · max|value| · (2·(d/heads + 2)·S + 2·ctx + 32).
 ///
+/// ```
+/// use trit_core::reference::attention;
+///
+/// // One head of one column. The query 0 gives every key the same weight.
+/// let (keys_t, values) = ([5.0, -7.0], [1.0, 3.0]);
+/// let (mut scratch, mut out) = ([0.0; 2], [0.0]);
+/// attention(&[0.0], &keys_t, 2, &values, 1, 1, 2, None, 1.0, &mut scratch, &mut out);
+/// assert_eq!(out, [2.0]);
+/// // At the first position it sees the first key only.
+/// attention(&[0.0], &keys_t, 2, &values, 1, 1, 2, Some(0), 1.0, &mut scratch, &mut out);
+/// assert_eq!(out, [1.0]);
+/// ```
+///
 /// # Panics
 /// If a length does not fit.
 pub fn attention(
@@ -72,6 +85,16 @@ pub const MOST_FACTOR: f32 = 1e28;
 
 /// The factor by which weights become int8, of which `most` is the largest: `code = weight · factor / 2¹⁵`
 /// is 127 at most.
+///
+/// ```
+/// use trit_core::reference::code_factor;
+/// use trit_core::reference::math::multiply_q15;
+///
+/// assert_eq!(code_factor(254), 1 << 14);
+/// assert_eq!(multiply_q15(254, code_factor(254)), 127);
+/// // Small weights keep their size.
+/// assert_eq!(code_factor(100), i16::MAX);
+/// ```
 #[inline(always)]
 pub const fn code_factor(most: i16) -> i16 {
     // most·factor + 2¹⁴ ≤ 127·2¹⁵ + 2¹⁴ < 128·2¹⁵, and below 128 a factor less than 1 leaves 127 at most.
@@ -84,6 +107,14 @@ pub const OCTAVE: f32 = core::f32::consts::LN_2 / 256.0;
 
 /// The factor that makes scores of sums, times a key's scale: `unit · scale` in 256ths of an octave, at most
 /// [`MOST_FACTOR`] / `largest`, of all key scales.
+///
+/// ```
+/// use trit_core::reference::{MOST_FACTOR, OCTAVE, score_factor};
+///
+/// // A score of 1 in 256ths of an octave, and back.
+/// assert!((score_factor(1.0, 1.0, 1.0) * OCTAVE - 1.0).abs() < 1e-6);
+/// assert_eq!(score_factor(1e30, 1.0, 1e20), MOST_FACTOR / 1e20);
+/// ```
 #[inline(always)]
 pub fn score_factor(unit: f32, scale: f32, largest: f32) -> f32 {
     let limit = MOST_FACTOR / largest;
@@ -125,6 +156,22 @@ fn check_finite(x: &[f32], columns: usize) -> Result<(), QuantizeError> {
 /// rounded half to even and clamped to ±63, or 0 where the scale is 0.
 ///
 /// A number times its scale is within (½ + 2⁻¹⁶)·scale of x, as long as the scale is a normal number.
+///
+/// ```
+/// use trit_core::heads::Side;
+/// use trit_core::{HeadShape, HeadsMut, reference};
+///
+/// // One head of two columns; its second position.
+/// let shape = HeadShape::new(1, 2, 2)?;
+/// let (mut codes, mut scales) = ([0; 256], [0.0; 16]);
+/// let mut values = HeadsMut::new(shape, &mut codes, &mut scales)?;
+/// reference::store_heads(&[126.0, -63.0], Side::Values, 1, &mut values)?;
+/// // -63 / 2 is a tie: -32.
+/// assert_eq!(codes[shape.value_at(0, 1, 0)], 64 + 63);
+/// assert_eq!(codes[shape.value_at(0, 1, 1)], 64 - 32);
+/// assert_eq!(scales[..2], [0.0, 2.0]);
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 ///
 /// # Errors
 /// A value that is NaN or infinite, no whole number of tokens, or tokens beyond the last position.
@@ -177,6 +224,26 @@ pub fn store_heads(
 /// (`trit-simd/tests/registry/attention.rs`).
 ///
 /// `scratch` has `ctx` numbers.
+///
+/// ```
+/// use trit_core::heads::Side;
+/// use trit_core::{HeadShape, HeadsMut, reference};
+///
+/// // One head of one column, two positions with equal keys.
+/// let shape = HeadShape::new(1, 1, 2)?;
+/// let (mut key_codes, mut key_scales) = ([0; 256], [0.0; 16]);
+/// let (mut value_codes, mut value_scales) = ([0; 256], [0.0; 16]);
+/// let mut keys = HeadsMut::new(shape, &mut key_codes, &mut key_scales)?;
+/// let mut values = HeadsMut::new(shape, &mut value_codes, &mut value_scales)?;
+/// reference::store_heads(&[1.0, 1.0], Side::Keys, 0, &mut keys)?;
+/// reference::store_heads(&[1.0, 3.0], Side::Values, 0, &mut values)?;
+///
+/// let (keys, values) = (keys.as_ref(), values.as_ref());
+/// let (mut scratch, mut out) = ([0.0; 2], [0.0]);
+/// reference::attention_u7(&[5.0], &keys, &values, 2, 1.0, &mut scratch, &mut out)?;
+/// assert!((out[0] - 2.0).abs() < 0.02);
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
 ///
 /// # Errors
 /// A query that is not finite, or shapes that do not fit.

@@ -7,6 +7,16 @@ use crate::{F16Matrix, F32Matrix, f16};
 ///
 /// Within u·((⌈k/16⌉ + 4)·Σ|x·w| + |y|); the second term is the bias's rounding.
 ///
+/// ```
+/// use trit_core::{F32Matrix, reference};
+///
+/// let w = F32Matrix::new(2, 2, &[1.0, 2.0, 3.0, 4.0])?;
+/// let mut y = [0.0; 2];
+/// reference::dense_f32(&w, &[1.0, 10.0], Some(&[0.5, 0.0]), &mut y);
+/// assert_eq!(y, [21.5, 43.0]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
+///
 /// # Panics
 /// If a length does not fit.
 pub fn dense_f32(w: &F32Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
@@ -22,6 +32,17 @@ pub fn dense_f32(w: &F32Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f3
 }
 
 /// As [`dense_f32`], each weight widened exactly.
+///
+/// ```
+/// use trit_core::{F16Matrix, f16, reference};
+///
+/// let values = [1.0, 2.0, 3.0, 4.0].map(f16::from_f32);
+/// let w = F16Matrix::new(2, 2, &values)?;
+/// let mut y = [0.0; 2];
+/// reference::dense_f16(&w, &[1.0, 10.0], None, &mut y);
+/// assert_eq!(y, [21.0, 43.0]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 ///
 /// # Panics
 /// If a length does not fit.
@@ -42,6 +63,20 @@ pub fn dense_f16(w: &F16Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f3
 ///
 /// Output t is [`dense_f32`] of the patch of frames `t·stride − 1 ..= t·stride + 1`, frames beyond
 /// the ends being zeros that take part in the sum; the bound is that one's with k = 3 · channels.
+///
+/// ```
+/// use trit_core::{F32Matrix, reference};
+///
+/// // One channel, one row: the taps 1, 2, 3 over the frames 0 | 1 10 100 | 0.
+/// let w = F32Matrix::new(1, 3, &[1.0, 2.0, 3.0])?;
+/// let mut y = [0.0; 3];
+/// reference::conv1d(&w, &[1.0, 10.0, 100.0], 1, 1, None, &mut y);
+/// assert_eq!(y, [32.0, 321.0, 210.0]);
+/// let mut y = [0.0; 2];
+/// reference::conv1d(&w, &[1.0, 10.0, 100.0], 1, 2, None, &mut y);
+/// assert_eq!(y, [32.0, 210.0]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 ///
 /// # Panics
 /// If a length does not fit.

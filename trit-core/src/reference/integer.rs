@@ -9,6 +9,25 @@ use crate::{GroupSize, Int4Matrix, Int8Matrix, QuantizedActs, TernaryMatrix};
 /// Groups g are the finer of the weights' and the activations'; they are summed in ascending order
 /// from +0. The inner sum is an exact integer. y is `[tokens, rows.len()]`.
 ///
+/// ```
+/// use trit_core::{Layout, QuantizedActs, Scales, TernaryMatrix, layout, reference};
+///
+/// let mut codes = [0; 64];
+/// layout::pack(Layout::T4, 2, 3, &[1, 0, -1, 1, 1, 1], &mut codes)?;
+/// let w = TernaryMatrix::new(2, 3, Layout::T4, &codes, Scales::Tensor(0.5))?;
+/// let mut values = [0; 64];
+/// values[..3].copy_from_slice(&[100, 20, 3]);
+/// let x = QuantizedActs::new(1, 3, None, &values, &[2.0], &[123, 0])?;
+///
+/// let mut y = [0.0; 2];
+/// reference::ternary(&w, &x, Some(&[0.0, 0.25]), 0..2, &mut y);
+/// assert_eq!(y, [97.0, 123.25]);
+/// // The second row alone.
+/// reference::ternary(&w, &x, None, 1..2, &mut y[..1]);
+/// assert_eq!(y[0], 123.0);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
+///
 /// # Panics
 /// If k or a length does not fit.
 pub fn ternary(
@@ -24,6 +43,23 @@ pub fn ternary(
 }
 
 /// As [`ternary`], with int8 weights and their row scales.
+///
+/// ```
+/// use trit_core::{Int8Matrix, QuantizedActs, reference};
+///
+/// let (mut weights, mut scales) = ([0; 16], [0.0; 16]);
+/// weights[..2].copy_from_slice(&[3, -127]);
+/// scales[0] = 0.5;
+/// let w = Int8Matrix::new(1, 2, &weights, &scales)?;
+/// let mut values = [0; 64];
+/// values[..2].copy_from_slice(&[100, 2]);
+/// let x = QuantizedActs::new(1, 2, None, &values, &[2.0], &[102, 0])?;
+///
+/// let mut y = [0.0];
+/// reference::int8(&w, &x, None, 0..1, &mut y);
+/// assert_eq!(y, [300.0 - 254.0]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 ///
 /// # Panics
 /// If k or a length does not fit.
@@ -41,6 +77,23 @@ pub fn int8(
 /// As [`ternary`], with 4-bit weights and their scales per row and group.
 ///
 /// `Σ w·q` of a group is at most 8·128·256 = 2¹⁸ in size and converts to f32 exactly.
+///
+/// ```
+/// use trit_core::{GroupSize, Int4Matrix, QuantizedActs, int4, reference};
+///
+/// let (mut codes, mut scales) = ([0; 64], [0.0; 16]);
+/// int4::pack(1, 2, &[7, -8], &mut codes)?;
+/// scales[0] = 0.5;
+/// let w = Int4Matrix::new(1, 2, GroupSize::G32, &codes, &scales)?;
+/// let mut values = [0; 64];
+/// values[..2].copy_from_slice(&[100, 2]);
+/// let x = QuantizedActs::new(1, 2, None, &values, &[2.0], &[102, 0])?;
+///
+/// let mut y = [0.0];
+/// reference::int4(&w, &x, None, 0..1, &mut y);
+/// assert_eq!(y, [700.0 - 16.0]);
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 ///
 /// # Panics
 /// If k or a length does not fit.

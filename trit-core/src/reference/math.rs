@@ -8,6 +8,16 @@
 const ROUND: f32 = 12_582_912.0;
 
 /// eˣ within 2 ULP (0.91 seen) for x in [−87, 88]; arguments outside are clamped to that interval.
+///
+/// ```
+/// use trit_core::reference::math::exp;
+///
+/// assert_eq!(exp(0.0), 1.0);
+/// assert!((exp(1.0) - std::f32::consts::E).abs() < 1e-6);
+/// // Clamped, so never 0 and never infinite.
+/// assert_eq!(exp(f32::INFINITY), exp(88.0));
+/// assert_eq!(exp(f32::NEG_INFINITY), exp(-87.0));
+/// ```
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     // ln 2 in two parts; the first has few enough bits that n times it is exact for |n| < 2⁹.
@@ -32,6 +42,14 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// `a·b / 2¹⁵`, rounded half up: `pmulhrsw`, or `sqrdmulh` for a·b < 2³⁰.
+///
+/// ```
+/// use trit_core::reference::math::multiply_q15;
+///
+/// assert_eq!(multiply_q15(1 << 14, 1 << 14), 1 << 13);
+/// // Half up: 0.5 becomes 1, and -0.5 becomes 0.
+/// assert_eq!([multiply_q15(1, 1 << 14), multiply_q15(-1, 1 << 14)], [1, 0]);
+/// ```
 #[inline(always)]
 pub const fn multiply_q15(a: i16, b: i16) -> i16 {
     ((((a as i32 * b as i32) >> 14) + 1) >> 1) as i16
@@ -43,6 +61,14 @@ pub const EXP2_FIT: [i16; 4] = [32_766, -22_620, 7_460, -1_220];
 /// `2^(−below / 256)` in units of 2⁻¹⁴, for `below` from 0 to 4095: 16,383 at most and 0 from 15 octaves on.
 ///
 /// Within 0.02 % and half a unit.
+///
+/// ```
+/// use trit_core::reference::math::exp2_q14;
+///
+/// // 1, a half, a quarter of 2¹⁴, the first one short.
+/// assert_eq!([0, 256, 512].map(exp2_q14), [16_383, 8192, 4096]);
+/// assert_eq!(exp2_q14(15 * 256), 0);
+/// ```
 #[inline(always)]
 pub const fn exp2_q14(below: u16) -> i16 {
     let f = ((below & 0xFF) << 7) as i16;
@@ -53,6 +79,14 @@ pub const fn exp2_q14(below: u16) -> i16 {
 
 /// The error function within 1.2·10⁻⁷ absolute (6.5·10⁻⁸ seen) and 4 ULP (1.1 seen):
 /// [`erf_by`] of exp([`ln_erfc`]).
+///
+/// ```
+/// use trit_core::reference::math::erf;
+///
+/// assert_eq!(erf(0.0), 0.0);
+/// assert_eq!(erf(5.0), 1.0);
+/// assert!((erf(-1.0) + 0.842_700_8).abs() < 1.2e-7);
+/// ```
 #[inline(always)]
 pub fn erf(x: f32) -> f32 {
     erf_by(x, exp(ln_erfc(x)))
@@ -61,6 +95,14 @@ pub fn erf(x: f32) -> f32 {
 /// The logarithm of 1 − erf(|x|), −t·Q(t), for t = |x| in [0.92, 4]; some number for other x.
 ///
 /// Beyond 4, erf is 1 in single precision.
+///
+/// ```
+/// use trit_core::reference::math::{exp, ln_erfc};
+///
+/// // 1 − erf(2)
+/// assert!((exp(ln_erfc(2.0)) - 4.677_735e-3).abs() < 1e-7);
+/// assert_eq!(ln_erfc(-2.0), ln_erfc(2.0));
+/// ```
 #[inline(always)]
 pub fn ln_erfc(x: f32) -> f32 {
     let t = x.abs();
@@ -80,6 +122,14 @@ pub fn ln_erfc(x: f32) -> f32 {
 ///
 /// For a caller that goes through many values in steps, each of which keeps a CPU busier than all of
 /// [`erf`] at once, as its operations wait for one another.
+///
+/// ```
+/// use trit_core::reference::math::{erf, erf_by, exp, ln_erfc};
+///
+/// assert_eq!(erf_by(2.0, exp(ln_erfc(2.0))), erf(2.0));
+/// // Near 0 the second argument does not count.
+/// assert_eq!(erf_by(0.5, f32::NAN), erf(0.5));
+/// ```
 #[inline(always)]
 pub fn erf_by(x: f32, erfc: f32) -> f32 {
     let s = x * x;
@@ -96,6 +146,14 @@ pub fn erf_by(x: f32, erfc: f32) -> f32 {
 }
 
 /// log₁₀ of a positive normal number, within 2·10⁻⁷ absolute plus 2 ULP (0.8 of it seen).
+///
+/// ```
+/// use trit_core::reference::math::log10;
+///
+/// assert_eq!(log10(1.0), 0.0);
+/// assert!((log10(1000.0) - 3.0).abs() < 1e-6);
+/// assert!((log10(1e-10) + 10.0).abs() < 4e-6);
+/// ```
 #[inline(always)]
 pub fn log10(x: f32) -> f32 {
     const LOG10_2: f32 = core::f32::consts::LOG10_2;

@@ -33,6 +33,12 @@ pub use spectrum::{DftTable, FFT_SIZE, SPECTRUM_SIZE, mel_project, power_spectru
 pub const LANES: usize = 16;
 
 /// Adds `lanes` up by the tree l += l+8, l += l+4, l += l+2, l += l+1.
+///
+/// ```
+/// use trit_core::reference::tree;
+///
+/// assert_eq!(tree(std::array::from_fn(|lane| lane as f32)), 120.0);
+/// ```
 #[inline(always)]
 pub fn tree(mut lanes: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
@@ -48,6 +54,15 @@ pub fn tree(mut lanes: [f32; LANES]) -> f32 {
 /// Sum of `terms`: lane l adds terms l, l + 16, … in ascending order from +0, then [`tree`].
 ///
 /// Of n terms, within (⌈n/16⌉ + 3)·u·Σ|term|.
+///
+/// ```
+/// use trit_core::reference::sum;
+///
+/// // Lanes 0 and 2 meet before lane 1 joins them; from left to right the 1 would be lost.
+/// let terms = [1e8, 1.0, -1e8];
+/// assert_eq!(sum(terms.into_iter()), 1.0);
+/// assert_eq!(terms.iter().sum::<f32>(), 0.0);
+/// ```
 pub fn sum(terms: impl Iterator<Item = f32>) -> f32 {
     let mut lanes = [0.0; LANES];
     for (index, term) in terms.enumerate() {
@@ -59,6 +74,13 @@ pub fn sum(terms: impl Iterator<Item = f32>) -> f32 {
 /// Dot product of `a` and `b` (the shorter length): products rounded, then [`sum`].
 ///
 /// Within (⌈k/16⌉ + 4)·u·Σ|a·b|.
+///
+/// ```
+/// use trit_core::reference::dot;
+///
+/// assert_eq!(dot(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]), 32.0);
+/// assert_eq!(dot(&[1.0, 2.0, 3.0], &[4.0]), 4.0);
+/// ```
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sum(a.iter().zip(b).map(|(a, b)| a * b))
 }

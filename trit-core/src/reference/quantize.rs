@@ -13,6 +13,23 @@ use crate::error::{QuantizeError, check_len};
 /// A value times its scale is within (½ + 2⁻¹⁵)·scale of x, as long as the scale is a normal number;
 /// the 2⁻¹⁵ is what rounding the scale and the quotient adds near ±127.
 ///
+/// ```
+/// use trit_core::{QuantizeError, QuantizedActsMut, reference};
+///
+/// // Two tokens of two inputs that overlap by one: [127, -1.5] and [-1.5, 254].
+/// let (mut values, mut scales, mut sums) = ([0; 128], [0.0; 2], [0; 4]);
+/// let mut acts = QuantizedActsMut::new(2, 2, None, &mut values, &mut scales, &mut sums)?;
+/// reference::quantize(&[127.0, -1.5, 254.0], 1, &mut acts)?;
+/// let read = acts.as_ref();
+/// assert_eq!([&read.token(0)[..2], &read.token(1)[..2]], [[127, -2], [-1, 127]]);
+/// assert_eq!([read.scales(0), read.scales(1)], [[1.0], [2.0]]);
+/// assert_eq!(read.block_sums(0), [125, 0]);
+///
+/// let error = reference::quantize(&[1.0, 2.0, f32::NAN], 1, &mut acts);
+/// assert_eq!(error, Err(QuantizeError::NonFinite { token: 1, index: 1 }));
+/// # Ok::<(), trit_core::QuantizeError>(())
+/// ```
+///
 /// # Errors
 /// [`QuantizeError::NonFinite`] names the first value that is NaN or infinite; the outputs are then
 /// unspecified. `x` too short is a shape error.

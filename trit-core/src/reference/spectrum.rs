@@ -8,6 +8,14 @@ pub const FFT_SIZE: usize = 400;
 pub const SPECTRUM_SIZE: usize = FFT_SIZE / 2 + 1;
 
 /// cos and sin of 2πi/400.
+///
+/// ```
+/// let table = trit_core::reference::DftTable::new();
+/// assert_eq!((table.cos[0], table.sin[0]), (1.0, 0.0));
+/// // A quarter turn.
+/// assert_eq!(table.sin[100], 1.0);
+/// assert!(table.cos[100].abs() < 1e-7);
+/// ```
 #[derive(Debug, Clone)]
 pub struct DftTable {
     /// cos(2πi/400).
@@ -24,6 +32,12 @@ impl Default for DftTable {
 
 impl DftTable {
     /// The table, computed in double precision.
+    ///
+    /// ```
+    /// use trit_core::reference::DftTable;
+    ///
+    /// assert_eq!(DftTable::new().cos[200], -1.0);
+    /// ```
     pub fn new() -> Self {
         let angle = |i: usize| i as f64 * (core::f64::consts::TAU / FFT_SIZE as f64);
         Self {
@@ -45,6 +59,17 @@ const RADIX: usize = 20;
 ///
 /// Bins cancel, so with A = Σ|x| of a frame, a power P is within 202·u·A·√P + (100·u·A)²: table,
 /// product and 19 additions in either step are at most 70 roundings of either part of X.
+///
+/// ```
+/// use trit_core::reference::{DftTable, FFT_SIZE, LANES, SPECTRUM_SIZE, power_spectrum};
+///
+/// // A constant 1: all power in bin 0, 400².
+/// let frames = [[1.0; LANES]; FFT_SIZE];
+/// let mut power = [[9.0; LANES]; SPECTRUM_SIZE];
+/// power_spectrum(&DftTable::new(), &frames, &mut power);
+/// assert_eq!(power[0], [160_000.0; LANES]);
+/// assert!(power[1..].as_flattened().iter().all(|&p| p < 1e-3));
+/// ```
 #[inline(always)]
 pub fn power_spectrum(
     table: &DftTable,
@@ -100,6 +125,19 @@ pub fn power_spectrum(
 ///
 /// Within n·u·Σ|filter · power| for a filter with n bins that are not zero: n ULP of a mel energy
 /// at most, since neither factor is negative.
+///
+/// ```
+/// use trit_core::reference::{LANES, SPECTRUM_SIZE, mel_project};
+///
+/// // Two filters: bin 1 alone, and half of bins 1 and 2.
+/// let mut filters = [0.0; 2 * SPECTRUM_SIZE];
+/// filters[1] = 1.0;
+/// filters[SPECTRUM_SIZE + 1..][..2].fill(0.5);
+/// let power = std::array::from_fn(|bin| [bin as f32; LANES]);
+/// let mut mel = [0.0; 2];
+/// mel_project(&filters, &power, |m, lanes| mel[m] = lanes[0]);
+/// assert_eq!(mel, [1.0, 1.5]);
+/// ```
 #[inline(always)]
 pub fn mel_project(
     filters: &[f32],
