@@ -66,6 +66,27 @@ pub(crate) trait BlockWeights: Token {
     ) -> [Weights; M];
 }
 
+/// Gives levels a body each, a function of the same arguments whose features are among the level's own.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! block_weights {
+    ($($level:ident: $body:ident;)+) => {$(
+        impl $crate::arch::weights::BlockWeights for $level {
+            #[inline(always)]
+            fn weights<const M: usize>(
+                self,
+                block: &$crate::arch::weights::Block<'_, M>,
+                codes: &mut [[i8; BLOCK]; M],
+            ) -> [$crate::arch::weights::Weights; M] {
+                // SAFETY: the token proves the level's instructions.
+                unsafe { $body(block, codes) }
+            }
+        }
+    )+};
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) use block_weights;
+
 impl BlockWeights for Scalar {
     #[inline(always)]
     fn weights<const M: usize>(

@@ -8,11 +8,14 @@ use trit_core::layout::PLANE;
 use trit_core::reference::{LANES, LEAST_SCALE, OCTAVE, math, score_factor};
 use trit_core::{HeadShape, Heads, HeadsMut, QuantizeError};
 
-use super::{Lanes, integer, larger, largest, load, total};
+use super::{Lanes, load, total};
 use crate::arch::{Block, CodeDot, Token, start};
 
 /// Queries that share each tile.
 pub(crate) const QUERIES: usize = 8;
+
+/// Adding 1.5·2²³ to |x| < 2²² rounds it half to even and leaves the integer in the low bits.
+const ROUND: f32 = 12_582_912.0;
 
 /// Bits of infinity: |x| with bits at or above is not finite.
 const INFINITY_BITS: u32 = 0x7F80_0000;
@@ -218,6 +221,8 @@ impl Call<'_> {
         for (scales, (shares, step)) in scales.zip(blocks) {
             *step = to_shares(scales, shares) * 2.0;
         }
+        // Of blocks that are not there, which come as whole vectors of them.
+        scratch.steps[self.ctx.div_ceil(BLOCK)..].fill(0.0);
         let scales = self.keys.scales()[at..][..self.ctx].chunks(BLOCK);
         scales.map(|scales| largest(&padded(scales))).fold(f32::MIN, larger)
     }
@@ -323,7 +328,6 @@ impl Call<'_> {
         tops[used..whole].fill(f32::MIN);
         totals[used..whole].fill(0.0);
         scratch.scales[row.clone()][used..whole].fill(1.0);
-        scratch.steps[used..whole].fill(0.0);
         let most = largest(tops[..whole].as_chunks().0);
         let mut sums: Lanes = [0.0; LANES];
         for first in (0..whole).step_by(LANES) {
@@ -379,6 +383,61 @@ impl Call<'_> {
             }
         }
     }
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The larger of each two lanes N apart.
+#[inline(always)]
+fn halve<const N: usize>(lanes: &[f32]) -> [f32; N] {
+    let mut out = [0.0; N];
+    for l in 0..N {
+        out[l] = larger(lanes[l], lanes[l + N]);
+    }
+    out
+}
+
+/// The largest lane, the same in any order.
+#[inline(always)]
+fn fold(lanes: Lanes) -> f32 {
+    let [a, b] = halve(&halve::<4>(&halve::<8>(&lanes)));
+    larger(a, b)
+}
+
+/// The largest lane of all tiles.
+#[inline(always)]
+fn largest(tiles: &[Lanes]) -> f32 {
+    // As many at once as hide the latency of a comparison.
+    let mut most = [[f32::NEG_INFINITY; LANES]; 4];
+    let (fours, rest) = tiles.as_chunks::<4>();
+    for four in fours {
+        for i in 0..4 {
+            for l in 0..LANES {
+                most[i][l] = larger(four[i][l], most[i][l]);
+            }
+        }
+    }
+    for tile in rest {
+        for l in 0..LANES {
+            most[0][l] = larger(tile[l], most[0][l]);
+        }
+    }
+    let [mut all, rest @ ..] = most;
+    for most in rest {
+        for l in 0..LANES {
+            all[l] = larger(most[l], all[l]);
+        }
+    }
+    fold(all)
+}
+
+/// |x| < 2²² rounded half to even.
+#[inline(always)]
+fn integer(x: f32) -> i32 {
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
 }
 
 /// A block's numbers, and `f32::MIN` beyond them.

@@ -15,27 +15,15 @@ use trit_core::heads::BLOCK;
 use trit_core::reference::math::EXP2_FIT;
 use trit_core::reference::{LOWEST, code_factor};
 
-use crate::arch::weights::{Block, BlockWeights, Weights};
+use crate::arch::weights::{Block, Weights, block_weights};
 use crate::cpu::{Dotprod, I8mm, Neon, Sve};
 
-/// Gives levels the body below, whose feature they all have.
-macro_rules! block_weights {
-    ($($level:ident)+) => {$(
-        impl BlockWeights for $level {
-            #[inline(always)]
-            fn weights<const M: usize>(
-                self,
-                block: &Block<'_, M>,
-                codes: &mut [[i8; BLOCK]; M],
-            ) -> [Weights; M] {
-                // SAFETY: the token proves NEON.
-                unsafe { weights(block, codes) }
-            }
-        }
-    )+};
+block_weights! {
+    Neon: weights;
+    Sve: weights;
+    Dotprod: weights;
+    I8mm: weights;
 }
-
-block_weights!(Neon Sve Dotprod I8mm);
 
 #[target_feature(enable = "neon")]
 #[inline]

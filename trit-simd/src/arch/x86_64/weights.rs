@@ -14,25 +14,8 @@ use trit_core::heads::BLOCK;
 use trit_core::reference::math::EXP2_FIT;
 use trit_core::reference::{LOWEST, code_factor};
 
-use crate::arch::weights::{Block, BlockWeights, Weights};
+use crate::arch::weights::{Block, Weights, block_weights};
 use crate::cpu::{Avx2, Avx512Vnni, AvxVnni};
-
-/// Gives levels one of the bodies below, whose features are among each level's own.
-macro_rules! block_weights {
-    ($($level:ident: $body:ident;)+) => {$(
-        impl BlockWeights for $level {
-            #[inline(always)]
-            fn weights<const M: usize>(
-                self,
-                block: &Block<'_, M>,
-                codes: &mut [[i8; BLOCK]; M],
-            ) -> [Weights; M] {
-                // SAFETY: the token proves the level's instructions.
-                unsafe { $body(block, codes) }
-            }
-        }
-    )+};
-}
 
 block_weights! {
     Avx2: in_256_bits;
