@@ -9,7 +9,7 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
 
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, machine};
+use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, count, machine, plural};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -143,10 +143,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
          threads             {}\n\
          load                {:>9.2} ms   (checksums included), {:.2} ms until it is ready for audio\n\
          log-mel {length:>6.1} s    {:>9.2} ms\n\
-         encode {length:>7.1} s    {:>9.2} ms   in {} positions (log-mel and cross-attention keys included)\n\
+         encode {length:>7.1} s    {:>9.2} ms   in {} (log-mel and cross-attention keys included)\n\
          decode one token    {:>9.3} ms\n\
-         audio and {:>3} tokens {:>8.2} ms\n\
-         medians of          {:>9} runs\n\
+         audio and {:>3} {:6} {:>8.2} ms\n\
+         medians of          {:>9} {}\n\
          arena               {:>9.1} MiB\n\
          peak memory         {:>13}\n\
          tuning              {}\n\
@@ -157,11 +157,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (load + ready) * 1e3,
         median(times.log_mel) * 1e3,
         median(times.encode) * 1e3,
-        options.audio_ctx.positions(&config, samples.len()),
+        count(options.audio_ctx.positions(&config, samples.len()), "position"),
         median(times.token) * 1e3,
         arguments.tokens,
+        plural(arguments.tokens as usize, "token"),
         median(times.all) * 1e3,
         arguments.runs,
+        plural(arguments.runs as usize, "run"),
         plan.total() as f64 / (1 << 20) as f64,
         machine::peak_memory(),
         match (arguments.level, tuned.file()) {

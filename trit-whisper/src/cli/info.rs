@@ -6,7 +6,7 @@ use trit_core::container::ScaleKind;
 use trit_whisper::{MemoryPlan, Model, Precision, SAMPLE_RATE};
 
 use super::tuning::{Tuned, TuningOptions, table};
-use super::{AttentionOptions, Failure, ModelBytes, machine};
+use super::{AttentionOptions, Failure, ModelBytes, count, machine};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,24 +53,21 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Pr
             text += &format!("{label}{value}\n");
         }
     }
+    let of = |number: u32, thing| count(number as usize, thing);
     text += &format!(
-        "encoder       {} blocks, {} heads, width {}, {} positions ({:.1} s), {} mels\n\
-         decoder       {} blocks, {} heads, {} positions, {} tokens, {}\n\n",
-        c.n_audio_layer,
-        c.n_audio_head,
+        "encoder       {}, {}, width {}, {} ({:.1} s), {}\n\
+         decoder       {}, {}, {}, {}, {}\n\n",
+        of(c.n_audio_layer, "block"),
+        of(c.n_audio_head, "head"),
         c.n_audio_state,
-        c.n_audio_ctx,
+        of(c.n_audio_ctx, "position"),
         c.window() as f64 / SAMPLE_RATE as f64,
-        c.n_mels,
-        c.n_text_layer,
-        c.n_text_head,
-        c.n_text_ctx,
-        c.n_vocab,
-        if c.is_multilingual() {
-            format!("{} languages", c.n_languages)
-        } else {
-            "one language".into()
-        },
+        of(c.n_mels, "mel"),
+        of(c.n_text_layer, "block"),
+        of(c.n_text_head, "head"),
+        of(c.n_text_ctx, "position"),
+        of(c.n_vocab, "token"),
+        if c.is_multilingual() { of(c.n_languages, "language") } else { "one language".into() },
     );
 
     text += &format!(
@@ -80,8 +77,8 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Pr
     let (mut stored, mut elements) = (0, 0);
     for entry in model.container().entries() {
         let form = entry.form();
-        let count = form.elements().unwrap_or(0);
-        let bits = entry.stored_len() as f64 * 8.0 / count as f64;
+        let numbers = form.elements().unwrap_or(0);
+        let bits = entry.stored_len() as f64 * 8.0 / numbers as f64;
         let scales = match form.scales {
             ScaleKind::None => String::new(),
             ScaleKind::Tensor => "tensor".into(),
@@ -96,7 +93,7 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Pr
             && !entry_name.starts_with("meta.")
         {
             stored += entry.stored_len();
-            elements += count;
+            elements += numbers;
         }
     }
     text += &format!(
@@ -108,7 +105,7 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Pr
     );
 
     let plan = MemoryPlan::with_precision(c, threads, precision);
-    text += &format!("memory besides the weights, {threads} threads\n");
+    text += &format!("memory besides the weights, {}\n", count(threads, "thread"));
     for (label, part) in [
         ("log-mel", plan.mel),
         ("residual stream", plan.encoder),

@@ -111,8 +111,24 @@ impl fmt::Display for Failure {
             | Self::Model(what)
             | Self::Output(what)
             | Self::Other(what) => f.write_str(what),
-            Self::Files { failed, files, .. } => write!(f, "{failed} of {files} files failed"),
+            Self::Files { failed, files, .. } => {
+                write!(f, "{failed} of {} failed", count(*files, "file"))
+            }
         }
+    }
+}
+
+/// A number of things, as in "1 window" and "2 windows".
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {}", plural(number, thing))
+}
+
+/// The word for so many of a thing.
+fn plural(number: usize, thing: &str) -> String {
+    match (number, thing.strip_suffix('y')) {
+        (1, _) => thing.to_owned(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        (_, None) => format!("{thing}s"),
     }
 }
 
@@ -310,5 +326,17 @@ impl ModelBytes {
         if let Self::File(_, file) = self {
             file.release(range);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_not_several() {
+        let all = [0, 1, 2].map(|number| count(number, "window"));
+        assert_eq!(all, ["0 windows", "1 window", "2 windows"]);
+        assert_eq!([1, 21].map(|number| plural(number, "entry")), ["entry", "entries"]);
     }
 }

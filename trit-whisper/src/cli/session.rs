@@ -13,7 +13,7 @@ use trit_whisper::{
 };
 
 use super::tuning::Tuned;
-use super::{Failure, ModelBytes, machine};
+use super::{Failure, ModelBytes, count, machine};
 
 /// The audio at `path`, `-` for standard input.
 fn open(path: &Path) -> Result<Reader, AudioError> {
@@ -182,13 +182,13 @@ impl<'s> Session<'s> {
     pub(crate) fn figures(&self, shown: &str, done: &Done) -> String {
         let (duration, spent) = (done.transcript.duration, done.spent.as_secs_f64());
         format!(
-            "{shown}: {duration:.1} s of audio in {spent:.3} s, real-time factor {:.3}; {} windows, \
-             {} silent, {} tokens; {} threads, peak memory {}, {}",
+            "{shown}: {duration:.1} s of audio in {spent:.3} s, real-time factor {:.3}; {}, {} silent, \
+             {}; {}, peak memory {}, {}",
             spent / duration,
-            done.summary.windows,
+            count(done.summary.windows, "window"),
             done.summary.silent,
-            done.summary.tokens,
-            self.threads.threads(),
+            count(done.summary.tokens, "token"),
+            count(self.threads.threads(), "thread"),
             machine::peak_memory(),
             self.tuned.summary(),
         )

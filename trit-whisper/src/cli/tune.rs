@@ -13,7 +13,7 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Model, Options, Transcriber};
 
 use super::tuning::{self, SHAPES, Tuning};
-use super::{Failure, ModelBytes, bench, tell};
+use super::{Failure, ModelBytes, bench, count, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -145,8 +145,8 @@ fn report(device: &str, found: &Tuning, shapes: usize, started: Instant, path: &
     let won = found.iter().filter(|choice| choice.verdict() == Verdict::Won).count();
     let mut text = format!("device {device}\n\n{}\n", tuning::table(found));
     text += &format!(
-        "{} shapes in {:.1} s: another kernel than the default for {won} of them",
-        found.len(),
+        "{} in {:.1} s: another kernel than the default for {won} of them",
+        count(found.len(), "shape"),
         started.elapsed().as_secs_f64()
     );
     if shapes > found.len() {

@@ -77,7 +77,10 @@ impl Tuned {
             Some((_, tuning)) => {
                 let other = tuning.iter().filter(|choice| choice.verdict() == Verdict::Won);
                 let (other, all) = (other.count(), tuning.len());
-                format!("{kernel}, tuned: another kernel for {other} of {all} shapes")
+                format!(
+                    "{kernel}, tuned: another kernel for {other} of {}",
+                    super::count(all, "shape")
+                )
             }
         }
     }

@@ -7,7 +7,7 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Model, SelfTest, embedded};
 
 use super::tuning::{Tuned, TuningOptions};
-use super::{Failure, ModelBytes};
+use super::{Failure, ModelBytes, count};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,12 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let container = model.container();
     super::print(&format!(
         "model           {name}\n\
-         checksums       {} entries in {} bytes, all as stored\n\
+         checksums       {} in {} bytes, all as stored\n\
          configuration   as it may be\n\
          special tokens  where the configuration says\n\
          self-test       {verdict} ({seconds:.2} s)\n\
          kernels         {}\n",
-        container.entries().count(),
+        count(container.entries().count(), "entry"),
         container.file_len(),
         tuned.summary(),
     ))

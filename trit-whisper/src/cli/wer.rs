@@ -15,7 +15,7 @@ use super::inputs::{self, Input};
 use super::progress::Progress;
 use super::recognition::RecognitionOptions;
 use super::session::{Done, News, Session};
-use super::{Failure, machine, tell};
+use super::{Failure, count, machine, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -153,9 +153,9 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
             [reference, &done.transcript.text].map(|text| normalizer.apply(text));
         let found = WordErrors::of(&said, &understood);
         if arguments.verbose {
-            let (count, words) = (found.errors(), found.words);
+            let (wrong, words) = (count(found.errors(), "error"), count(found.words, "word"));
             tell(format_args!(
-                "{}: {count} errors in {words} words\n  said        {said}\n  understood  {understood}",
+                "{}: {wrong} in {words}\n  said        {said}\n  understood  {understood}",
                 input.shown()
             ));
         }

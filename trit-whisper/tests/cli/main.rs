@@ -52,8 +52,13 @@ fn standard_output_is_the_transcript_alone() {
     assert!(text.ends_with('\n') && text.trim().split(' ').count() >= 1);
     let told = stderr(&output);
     assert!(told.contains("the embedded model knows 35 words: backward bed bird"), "{told}");
-    for part in [SHORT, "3.5 s of audio in ", "real-time factor ", "1 windows", "ternary_t4_i8_f32"]
-    {
+    for part in [
+        SHORT,
+        "3.5 s of audio in ",
+        "real-time factor ",
+        "1 window, 0 silent",
+        "ternary_t4_i8_f32",
+    ] {
         assert!(told.contains(part), "{part:?} is not in {told}");
     }
 }

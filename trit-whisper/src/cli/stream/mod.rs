@@ -21,7 +21,7 @@ use trit_whisper::{
 use super::session::language;
 use super::speech::VadArguments;
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, Failure, ModelBytes, machine, tell};
+use super::{AttentionOptions, Failure, ModelBytes, count, machine, tell};
 use screen::Screen;
 
 const EXAMPLES: &str = "\
@@ -296,8 +296,8 @@ impl Live<'_, '_> {
             }
         };
         format!(
-            "{heard:.1} s heard, {spent:.2} s at work; {} utterances;{latency} peak memory {}",
-            latencies.len(),
+            "{heard:.1} s heard, {spent:.2} s at work; {};{latency} peak memory {}",
+            count(latencies.len(), "utterance"),
             machine::peak_memory(),
         )
     }

@@ -17,7 +17,7 @@ use super::inputs::{self, Input, Target};
 use super::progress::Progress;
 use super::recognition::RecognitionOptions;
 use super::session::{News, Session};
-use super::{Failure, ModelBytes, tell};
+use super::{Failure, ModelBytes, count, tell};
 use colors::colored;
 
 const EXAMPLES: &str = "\
@@ -162,7 +162,7 @@ fn known_words(model: &Model<'_>) -> String {
         .map(|id| String::from_utf8_lossy(model.tokens().bytes(id)).trim().to_owned())
         .collect();
     let list = words.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-    format!("the embedded model knows {} words: {list}", words.len())
+    format!("the embedded model knows {}: {list}", count(words.len(), "word"))
 }
 
 fn one_file(
