@@ -110,9 +110,6 @@ pub(crate) fn targets<'i>(
             _ => Err(Failure::Usage("several formats need --output-dir".into())),
         };
     };
-    if !folder.is_dir() {
-        return Err(Failure::Output(format!("{}: not a folder", folder.display())));
-    }
     let mut taken = BTreeMap::new();
     let mut target = |input: &'i Input, format: Format| {
         let mut target = folder.join(&input.relative);

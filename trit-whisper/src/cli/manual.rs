@@ -34,7 +34,8 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct ManArguments {
-    /// The folder to write into: `trit-whisper.1` and a page for each command
+    /// The folder to write into: `trit-whisper.1` and a page for each command; it is made if it is not
+    /// there
     folder: PathBuf,
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn completions(arguments: &CompletionArguments) -> Result<(), Failure
 
 /// Writes the pages.
 pub(crate) fn man(arguments: &ManArguments) -> Result<(), Failure> {
+    super::make_folder(&arguments.folder)?;
     let mut program = super::Arguments::command();
     program.build();
     let commands = program.get_subcommands().filter(|command| command.get_name() != "help");

@@ -19,6 +19,7 @@ mod verify;
 mod wer;
 
 use std::fmt;
+use std::fs;
 use std::io::{self, Write};
 use std::num::NonZero;
 use std::ops::Range;
@@ -152,6 +153,15 @@ fn print_colored(text: &str) -> Result<(), Failure> {
     // Memory takes all that is written.
     let _ = out.write_all(text.as_bytes());
     print(&String::from_utf8_lossy(&out.into_inner()))
+}
+
+/// Makes a folder to write into, and those that it lies in, if they are not there.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let failure = |why: &dyn fmt::Display| Failure::Output(format!("{}: {why}", folder.display()));
+    if folder.exists() && !folder.is_dir() {
+        return Err(failure(&"not a folder"));
+    }
+    fs::create_dir_all(folder).map_err(|error| failure(&error))
 }
 
 /// Memory of `len` zero bytes for a [`trit_whisper::Transcriber`].

@@ -21,7 +21,6 @@ const CASES: &[Case] = &[
         "error: standard output: No space left on device (os error 28)",
         5,
     ),
-    ("transcribe --output-dir nowhere ok.wav", "no such folder", "error: nowhere: not a folder", 5),
     ("transcribe --output-dir ok.wav ok.wav", "a file as folder", "error: ok.wav: not a folder", 5),
     (
         "transcribe --output-dir out ok.wav",
@@ -48,11 +47,12 @@ const CASES: &[Case] = &[
         5,
     ),
     (
-        "man nowhere",
-        "no such folder for manual pages",
-        "error: nowhere/trit-whisper.1: No such file or directory (os error 2)",
+        "transcribe --output-dir /proc/nowhere ok.wav",
+        "a folder that cannot be made",
+        "error: /proc/nowhere: No such file or directory (os error 2)",
         5,
     ),
+    ("man ok.wav", "a file as folder for manual pages", "error: ok.wav: not a folder", 5),
 ];
 
 #[test]

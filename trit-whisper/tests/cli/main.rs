@@ -130,6 +130,16 @@ fn files_are_written_where_they_should_be() {
         fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["part.two.srt", "seven-right-up.srt"]);
+
+    // A folder that is not there is made, unless there is nothing to write into it.
+    let made = folder.path().join("made/of/two");
+    done(program().args(["transcribe", "--output-dir"]).args([&made, &twin]));
+    assert!(made.join("part.two.txt").is_file());
+    let none = folder.path().join("none");
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let output = program().args(["transcribe", "--output-dir"]).args([&none, &empty]).output();
+    assert_eq!((output.unwrap().status.code(), none.exists()), (Some(3), false));
     let text = fs::read_to_string(out.join("part.two.srt")).unwrap();
     assert!(text.starts_with("1\n00:00:0") && text.contains(" --> 00:00:0"), "{text}");
 }

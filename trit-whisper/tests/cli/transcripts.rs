@@ -193,13 +193,14 @@ fn shells_and_manuals_know_the_arguments() {
         }
     }
     let folder = TempDir::new().unwrap();
-    done(program().arg("man").arg(folder.path()));
-    let names = listing(folder.path());
+    let folder = folder.path().join("share/man/man1");
+    done(program().arg("man").arg(&folder));
+    let names = listing(&folder);
     for command in ["", "-bench", "-convert", "-info", "-transcribe", "-tune", "-man"] {
         assert!(names.contains(&format!("trit-whisper{command}.1")), "{command}: {names:?}");
     }
-    let page = fs::read_to_string(folder.path().join("trit-whisper-transcribe.1")).unwrap();
+    let page = fs::read_to_string(folder.join("trit-whisper-transcribe.1")).unwrap();
     assert!(page.contains(r"\-\-output\-dir"), "{page}");
-    let page = fs::read_to_string(folder.path().join("trit-whisper.1")).unwrap();
+    let page = fs::read_to_string(folder.join("trit-whisper.1")).unwrap();
     assert!(page.contains("Exit codes"), "{page}");
 }

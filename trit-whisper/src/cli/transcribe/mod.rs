@@ -42,7 +42,8 @@ pub(crate) struct Arguments {
     /// Forms of the transcript, separated by commas
     #[arg(long, value_enum, default_value = "txt", value_name = "FORM,…", value_delimiter = ',')]
     output: Vec<Output>,
-    /// Write each transcript into this folder, named after its audio file, instead of printing it
+    /// Write each transcript into this folder, named after its audio file, instead of printing it;
+    /// the folder is made if it is not there
     #[arg(long, value_name = "FOLDER")]
     output_dir: Option<PathBuf>,
     /// Colour the text on standard output by how sure the model is of it, from red to green, and
@@ -129,6 +130,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ..recognition.options(&bytes.name(), &model, &decoding)?
     };
     let mut session = recognition.session(&bytes, &model, options)?;
+    if let Some(folder) = arguments.output_dir.as_deref().filter(|_| targets.len() > 0) {
+        super::make_folder(folder)?;
+    }
     if matches!(bytes, ModelBytes::Embedded) && !arguments.quiet {
         tell(known_words(&model));
     }
