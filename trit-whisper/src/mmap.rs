@@ -16,6 +16,8 @@ use memmap2::Mmap;
 /// let file = MappedFile::open(&folder.join("models/words.trit"))?;
 /// assert_eq!(file.len(), trit_whisper::embedded::model().len());
 /// // The pages come back when they are read again.
+/// file.set_aside(100_000..200_000);
+/// assert_eq!(file[150_000], trit_whisper::embedded::model()[150_000]);
 /// file.release(0..file.len());
 /// assert_eq!(file[0], trit_whisper::embedded::model()[0]);
 /// # Ok::<(), std::io::Error>(())
@@ -26,6 +28,10 @@ pub struct MappedFile {
 }
 
 impl MappedFile {
+    /// Bytes of a page on most systems. Where they are larger, some pages that are
+    /// [set aside](Self::set_aside) come back.
+    pub const PAGE: usize = 4096;
+
     /// Maps the file at `path`.
     ///
     /// # Errors
@@ -54,22 +60,49 @@ impl MappedFile {
     /// process's resident memory and come back, from the system's cache or the file, when they are
     /// read again. Where the system has no such call, or refuses, nothing happens.
     pub fn release(&self, range: Range<usize>) {
-        let range = range.start.min(self.map.len())..range.end.min(self.map.len());
+        self.drop_pages(&range);
         #[cfg(unix)]
-        if !range.is_empty() {
+        self.advise(&range, memmap2::Advice::Normal);
+    }
+
+    /// As [`release`](Self::release), and reading beside `range` brings none of it back, which systems
+    /// otherwise do, some 64 KiB around what is read. Pages that hold something else as well are left.
+    /// Reading in `range` itself is slower, a page at a time, until it is released.
+    pub fn set_aside(&self, range: Range<usize>) {
+        let start = range.start.min(self.map.len()).next_multiple_of(Self::PAGE);
+        let range = start..range.end / Self::PAGE * Self::PAGE;
+        self.drop_pages(&range);
+        #[cfg(unix)]
+        self.advise(&range, memmap2::Advice::Random);
+    }
+
+    #[cfg_attr(not(unix), allow(unused_variables))]
+    fn drop_pages(&self, range: &Range<usize>) {
+        #[cfg(unix)]
+        if let Some((start, len)) = self.part(range) {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
             // SAFETY: the map is of a file and read-only, so dropped pages are read from the file
             // again and hold what they held: no reference into the map sees a change.
             #[allow(unsafe_code, reason = "giving pages back has no safe form")]
-            let released = unsafe {
-                self.map.unchecked_advise_range(
-                    memmap2::UncheckedAdvice::DontNeed,
-                    range.start,
-                    range.len(),
-                )
-            };
+            let dropped = unsafe { self.map.unchecked_advise_range(advice, start, len) };
             // It is advice: without it all works as well, in more memory.
-            drop(released);
+            drop(dropped);
         }
+    }
+
+    #[cfg(unix)]
+    fn advise(&self, range: &Range<usize>, advice: memmap2::Advice) {
+        if let Some((start, len)) = self.part(range) {
+            // As above.
+            drop(self.map.advise_range(advice, start, len));
+        }
+    }
+
+    /// Start and length of what lies in the file, if anything does.
+    #[cfg(unix)]
+    fn part(&self, range: &Range<usize>) -> Option<(usize, usize)> {
+        let end = range.end.min(self.map.len());
+        (range.start < end).then(|| (range.start, end - range.start))
     }
 }
 

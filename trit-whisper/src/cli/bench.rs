@@ -121,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             times.log_mel.push(lap(&mut start));
             transcriber.encode(&samples)?;
             let encode = lap(&mut start);
-            bytes.release_encoding(&model);
+            bytes.set_encoding_aside(&model);
             let mut start = Instant::now();
             let mut count = 0;
             while count < arguments.tokens && transcriber.feed(config.sot)?.is_some() {

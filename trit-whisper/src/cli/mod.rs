@@ -264,10 +264,6 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Bytes of a mapped file that Linux makes resident at once if one of them is read and they are in
-/// its cache (`fault_around_bytes`).
-const FAULT_AROUND: usize = 64 << 10;
-
 /// The bytes of a model file, or of the embedded model.
 pub(crate) enum ModelBytes {
     Embedded,
@@ -314,20 +310,22 @@ impl ModelBytes {
             Self::Embedded => (all, all),
             Self::File(..) => {
                 let encoding = model.encoding_spans().map(|span| span.len()).sum();
-                // Reading beside a span brings back what of it lies in the same block.
-                let blocks = |span: Range<usize>| {
-                    let end = span.end / FAULT_AROUND * FAULT_AROUND;
-                    end.saturating_sub(span.start.next_multiple_of(FAULT_AROUND))
+                // The pages that a span begins and ends in hold something else as well.
+                const PAGE: usize = MappedFile::PAGE;
+                let pages = |span: Range<usize>| {
+                    (span.end / PAGE * PAGE).saturating_sub(span.start.next_multiple_of(PAGE))
                 };
-                (encoding, all - model.encoding_spans().map(blocks).sum::<usize>())
+                (encoding, all - model.encoding_spans().map(pages).sum::<usize>())
             }
         }
     }
 
-    /// Gives back the memory of what only encoding a window reads.
-    pub(crate) fn release_encoding(&self, model: &Model<'_>) {
-        for span in model.encoding_spans() {
-            self.release(span);
+    /// Gives back the memory of what only encoding a window reads, until all is released.
+    pub(crate) fn set_encoding_aside(&self, model: &Model<'_>) {
+        if let Self::File(_, file) = self {
+            for span in model.encoding_spans() {
+                file.set_aside(span);
+            }
         }
     }
 

@@ -116,7 +116,7 @@ impl<'s> Session<'s> {
                         transcript.language.is_some().then_some(probability);
                 }
                 Event::Encoded => {
-                    bytes.release_encoding(model);
+                    bytes.set_encoding_aside(model);
                     lap(&mut encoding);
                 }
                 Event::Segment(segment) => {
