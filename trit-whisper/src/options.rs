@@ -187,7 +187,8 @@ impl Options<'_> {
         check("beam_size", sequences.contains(&self.beam_size), "1 to 32")?;
         check("best_of", sequences.contains(&self.best_of), "1 to 32")?;
         let patience = self.patience.is_finite() && self.patience > 0.0;
-        check("patience", patience && self.beam_candidates() > 0, "a number above 0")?;
+        let expected = "a finite number above 0.5 divided by the number of beams";
+        check("patience", patience && self.beam_candidates() > 0, expected)?;
         let alpha = self.length_penalty.is_none_or(|alpha| (0.0..=1.0).contains(&alpha));
         check("length_penalty", alpha, "0 to 1")?;
         let penalty = self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0;

@@ -11,7 +11,7 @@ use crate::SAMPLE_RATE;
 const LOUDEST: f32 = 1e12;
 
 /// Sample rates that are taken; what lies outside is a damaged header.
-const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+pub(super) const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 
 /// Mixes channels and resamples. Audio is in sections of one rate each: a chained stream may have
 /// several.

@@ -1,5 +1,7 @@
 //! Raw samples, as programs and microphones give them.
 
+use std::ops::RangeInclusive;
+
 use super::AudioError;
 use super::mono::Mono;
 
@@ -53,10 +55,13 @@ impl std::fmt::Debug for Pcm {
 }
 
 impl Pcm {
+    /// Samples per second and channel that are taken.
+    pub const RATES: RangeInclusive<u32> = super::mono::RATES;
+
     /// Samples of `channels` interleaved channels at `rate` Hz; no channel counts as one.
     ///
     /// # Errors
-    /// A rate outside of 1 to 768 kHz, or one that cannot be resampled.
+    /// A rate outside of [`RATES`](Self::RATES), 1 to 768 kHz, or one that cannot be resampled.
     pub fn new(encoding: Encoding, rate: u32, channels: u16) -> Result<Self, AudioError> {
         let mut mono = Mono::default();
         mono.set_rate(rate)?;

@@ -9,7 +9,9 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Options, SAMPLE_RATE, Transcriber};
 
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, count, machine, plural};
+use super::{
+    AttentionOptions, AudioCtxOptions, Failure, ModelBytes, count, machine, plural, values,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +26,7 @@ pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,
     /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = values::threads)]
     threads: usize,
     #[command(flatten)]
     attention: AttentionOptions,
@@ -34,10 +36,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
     /// Tokens decoded in a run
-    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = values::whole(1..=u32::MAX))]
     tokens: u32,
     /// How often each part is timed
-    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 7, value_name = "N", value_parser = values::whole(1..=u32::MAX))]
     runs: u32,
     #[command(flatten)]
     tuning: TuningOptions,
@@ -58,7 +60,7 @@ fn level(text: &str) -> Result<Level, String> {
 fn seconds(text: &str) -> Result<f64, &'static str> {
     match text.parse() {
         Ok(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("expected a number from 0.01 to 3600"),
+        _ => Err("expected a number of seconds from 0.01 to 3600"),
     }
 }
 

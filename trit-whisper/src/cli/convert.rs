@@ -13,7 +13,7 @@ use trit_whisper::convert::{
 };
 use trit_whisper::import;
 
-use super::{Failure, tell};
+use super::{Failure, tell, values};
 
 const EXAMPLES: &str = "\
 Types: f32, f16, int8, i4, and for parts of the blocks absmean, twn, exact (ternary by a rule, or
@@ -40,8 +40,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_name = "RULE")]
     ternary: Option<Rule>,
     /// Inputs that share a scale (32, 64, 128 or 256) with --ternary; a row if not given
-    #[arg(long, value_name = "N", requires = "ternary")]
-    group: Option<usize>,
+    #[arg(long, value_name = "N", requires = "ternary", value_parser = values::group)]
+    group: Option<GroupSize>,
     /// Type of linear weights that are not ternary
     #[arg(long, default_value = "f16", value_name = "TYPE")]
     dense: Dense,
@@ -135,13 +135,8 @@ impl FromStr for PartType {
 }
 
 impl Arguments {
-    fn options(&self) -> Result<ConvertOptions, Failure> {
-        let granularity = match self.group {
-            None => Granularity::Row,
-            Some(inputs) => Granularity::Group(GroupSize::new(inputs).ok_or_else(|| {
-                Failure::Usage(format!("--group {inputs}: expected 32, 64, 128 or 256"))
-            })?),
-        };
+    fn options(&self) -> ConvertOptions {
+        let granularity = self.group.map_or(Granularity::Row, Granularity::Group);
         let linear = match self.ternary {
             Some(rule) => Storage::Ternary(rule.into(), granularity),
             None => self.dense.0,
@@ -155,12 +150,12 @@ impl Arguments {
             }
         }
         let positions = if self.f32_positions { Storage::F32 } else { Storage::F16 };
-        Ok(ConvertOptions { linear, parts, head: self.head.0, conv: self.conv.0, positions })
+        ConvertOptions { linear, parts, head: self.head.0, conv: self.conv.0, positions }
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let options = arguments.options()?;
+    let options = arguments.options();
     let checkpoint =
         import::open(&arguments.source).map_err(|error| Failure::Model(error.to_string()))?;
     let bar = ProgressBar::new(1);

@@ -6,7 +6,7 @@ use trit_core::container::ScaleKind;
 use trit_whisper::{MemoryPlan, Model, Precision, SAMPLE_RATE};
 
 use super::tuning::{Tuned, TuningOptions, table};
-use super::{AttentionOptions, Failure, ModelBytes, count, machine};
+use super::{AttentionOptions, Failure, ModelBytes, count, machine, values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,
     /// Threads to plan memory for; 0 means one for each core
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = super::threads)]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = values::threads)]
     threads: usize,
     #[command(flatten)]
     attention: AttentionOptions,

@@ -15,17 +15,16 @@ mod stream;
 mod transcribe;
 mod tune;
 mod tuning;
+mod values;
 mod verify;
 mod wer;
 
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
-use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread::available_parallelism;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use trit_whisper::mmap::MappedFile;
@@ -33,7 +32,8 @@ use trit_whisper::{AudioCtx, Model, ModelError, Precision, embedded};
 
 /// Whisper with ternary weights on small CPUs.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES,
+          mut_subcommands(values::take_negative_numbers))]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -207,39 +207,8 @@ impl AttentionOptions {
 struct AudioCtxOptions {
     /// Encoder positions of 20 ms that a window is given: `full`, `auto` (the audio's own and 128
     /// more) or a number; with too few, models that were not trained for it repeat themselves
-    #[arg(long, default_value = "full", value_name = "N", value_parser = audio_ctx)]
+    #[arg(long, default_value = "full", value_name = "N", value_parser = values::audio_ctx)]
     audio_ctx: AudioCtx,
-}
-
-fn audio_ctx(text: &str) -> Result<AudioCtx, &'static str> {
-    match text {
-        "full" => Ok(AudioCtx::Full),
-        "auto" => Ok(AudioCtx::Auto),
-        number => {
-            let number = number.parse().map_err(|_| "expected auto, full or a number from 1 on")?;
-            Ok(AudioCtx::Positions(number))
-        }
-    }
-}
-
-/// Most threads that are started: more than any CPU this is made for has.
-const MAX_THREADS: usize = 256;
-
-/// Reads a number of threads; 0 gives the number of cores.
-fn threads(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Ok(available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS)),
-        Ok(count) if count <= MAX_THREADS => Ok(count),
-        _ => Err(format!("expected a number from 0 to {MAX_THREADS}")),
-    }
-}
-
-/// Reads a number of threads that decode.
-fn decoder_threads(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..=MAX_THREADS) => Ok(count),
-        _ => Err(format!("expected a number from 1 to {MAX_THREADS}")),
-    }
 }
 
 pub(crate) fn run() -> ExitCode {

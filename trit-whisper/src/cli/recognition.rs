@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use trit_simd::parallel::Join;
 use trit_whisper::threads::Threads;
-use trit_whisper::{Model, Options, VadOptions};
+use trit_whisper::{Error, Model, Options, VadOptions};
 
 use super::decoding::{Decoding, DecodingOptions};
 use super::session::{Session, language};
 use super::speech::VadArguments;
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes};
+use super::{AttentionOptions, AudioCtxOptions, Failure, ModelBytes, values};
 
 /// What is said, by which model, and on how many threads that is found out.
 #[derive(clap::Args)]
@@ -25,10 +25,10 @@ pub(crate) struct RecognitionOptions {
     #[arg(long)]
     translate: bool,
     /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = values::threads)]
     threads: usize,
     /// Threads that decode, if fewer; decoding may end at the memory before it ends at the cores
-    #[arg(long, value_name = "N", value_parser = super::decoder_threads)]
+    #[arg(long, value_name = "N", value_parser = values::decoder_threads)]
     decoder_threads: Option<usize>,
     /// Find out when each word is spoken; takes about as long again as decoding
     #[arg(long)]
@@ -90,10 +90,21 @@ impl RecognitionOptions {
         model: &'s Model<'s>,
         options: Options<'s>,
     ) -> Result<Session<'s>, Failure> {
-        options.check(model.config()).map_err(|error| Failure::Usage(error.to_string()))?;
+        options.check(model.config()).map_err(unusable)?;
         let threads = Threads::new(self.threads)
             .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
         let tuned = Tuned::load(&self.tuning, threads.threads())?;
         Session::new(bytes, model, threads, tuned, options)
     }
+}
+
+/// What is wrong with options that have been read one by one. The library's names of those that depend
+/// on each other or on the model are the program's.
+fn unusable(error: Error) -> Failure {
+    Failure::Usage(match error {
+        Error::Option { option, expected } => {
+            format!("--{}: expected {expected}", option.replace('_', "-"))
+        }
+        error => error.to_string(),
+    })
 }

@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use trit_whisper::{SAMPLE_RATE, VadOptions};
 
+use super::values;
+
 /// Whether stretches without speech are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Vad {
@@ -19,17 +21,18 @@ pub(super) struct VadArguments {
     #[arg(long, value_enum, default_value_t = Vad::Auto, value_name = "WHEN")]
     vad: Vad,
     /// Score, 0 to 1, from which on sound is speech
-    #[arg(long, default_value_t = VadOptions::WHOLE.threshold, value_name = "SCORE", value_parser = score)]
+    #[arg(long, default_value_t = VadOptions::WHOLE.threshold, value_name = "SCORE", value_parser = values::fraction)]
     vad_threshold: f32,
     /// Milliseconds of silence that end speech [default: 2000, 600 when streaming]
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = values::whole(0..=u32::MAX))]
     vad_min_silence: Option<u32>,
     /// Milliseconds of speech below which it is none
-    #[arg(long, default_value_t = ms(VadOptions::WHOLE.min_speech), value_name = "MS")]
+    #[arg(long, default_value_t = ms(VadOptions::WHOLE.min_speech), value_name = "MS",
+          value_parser = values::whole(0..=u32::MAX))]
     vad_min_speech: u32,
     /// Milliseconds kept before and after speech, at most half of the silence [default: 400, 300
     /// when streaming]
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = values::whole(0..=u32::MAX))]
     vad_padding: Option<u32>,
 }
 
@@ -52,11 +55,4 @@ const fn ms(samples: usize) -> u32 {
 
 fn samples(ms: u32) -> usize {
     (ms as usize).saturating_mul(SAMPLE_RATE / 1000)
-}
-
-fn score(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
-        _ => Err("expected a number from 0 to 1".into()),
-    }
 }

@@ -13,7 +13,7 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Error, MemoryPlan, Model, Options, Transcriber};
 
 use super::tuning::{self, SHAPES, Tuning};
-use super::{Failure, ModelBytes, bench, count, tell};
+use super::{Failure, ModelBytes, bench, count, tell, values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
         default_value = "1,0",
         value_name = "N,…",
         value_delimiter = ',',
-        value_parser = super::threads
+        value_parser = values::threads
     )]
     threads: Vec<usize>,
     /// Where to keep what was found, instead of the user's cache folder

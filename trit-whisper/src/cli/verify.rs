@@ -7,7 +7,7 @@ use trit_whisper::threads::Threads;
 use trit_whisper::{Model, SelfTest, embedded};
 
 use super::tuning::{Tuned, TuningOptions};
-use super::{Failure, ModelBytes, count};
+use super::{Failure, ModelBytes, count, values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     /// A `.trit` model; without it, the embedded model
     model: Option<PathBuf>,
     /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = values::threads)]
     threads: usize,
     #[command(flatten)]
     tuning: TuningOptions,

@@ -54,7 +54,7 @@ const CASES: &[Case] = &[
     (
         "convert --ternary twn --group 33 checkpoint x.trit",
         "a group size that does not exist",
-        "error: --group 33: expected 32, 64, 128 or 256",
+        "error: invalid value '33' for '--group <N>': expected 32, 64, 128 or 256",
         2,
     ),
     (

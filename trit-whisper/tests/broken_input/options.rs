@@ -6,64 +6,85 @@ const CASES: &[Case] = &[
     (
         "transcribe --temperature 0,nan ok.wav",
         "a temperature that is no number",
-        "error: temperatures must be one or more finite numbers from 0 on",
+        "error: invalid value 'nan' for '--temperature <T,…>': expected a finite number from 0 on",
         2,
     ),
-    ("transcribe --beam-size 0 ok.wav", "no beams", "error: beam_size must be 1 to 32", 2),
-    ("transcribe --best-of 33 ok.wav", "too many draws", "error: best_of must be 1 to 32", 2),
+    (
+        "transcribe --beam-size 0 ok.wav",
+        "no beams",
+        "error: invalid value '0' for '--beam-size <N>': expected a whole number from 1 to 32",
+        2,
+    ),
+    (
+        "transcribe --best-of 33 ok.wav",
+        "too many draws",
+        "error: invalid value '33' for '--best-of <N>': expected a whole number from 1 to 32",
+        2,
+    ),
     (
         "transcribe --patience 0 ok.wav",
         "no patience",
-        "error: patience must be a number above 0",
+        "error: invalid value '0' for '--patience <X>': expected a finite number above 0",
+        2,
+    ),
+    (
+        "transcribe --patience 0.5 ok.wav",
+        "a patience that ends the search before it begins",
+        "error: --patience: expected a finite number above 0.5 divided by the number of beams",
         2,
     ),
     (
         "transcribe --length-penalty 1.5 ok.wav",
         "a length penalty beyond 1",
-        "error: length_penalty must be 0 to 1",
+        "error: invalid value '1.5' for '--length-penalty <X>': expected a number from 0 to 1",
         2,
     ),
     (
         "transcribe --repetition-penalty 0 ok.wav",
         "a repetition penalty of 0",
-        "error: repetition_penalty must be a finite number above 0",
+        "error: invalid value '0' for '--repetition-penalty <X>': expected a finite number above 0",
         2,
     ),
-    ("transcribe --max-tokens 0 ok.wav", "no tokens", "error: max_tokens must be 1 or more", 2),
+    (
+        "transcribe --max-tokens 0 ok.wav",
+        "no tokens",
+        "error: invalid value '0' for '--max-tokens <N>': expected a whole number from 1 to 18446744073709551615",
+        2,
+    ),
     (
         "transcribe --max-len 0 ok.wav",
         "segments of no characters",
-        "error: max_segment_chars must be 1 or more",
+        "error: invalid value '0' for '--max-len <N>': expected a whole number from 1 to 18446744073709551615",
         2,
     ),
     (
         "transcribe --compression-ratio-threshold nan ok.wav",
         "a ratio that is no number",
-        "error: compression_ratio_threshold must be a number",
+        "error: invalid value 'nan' for '--compression-ratio-threshold <X>': expected a number, or inf or -inf",
         2,
     ),
     (
         "transcribe --logprob-threshold nan ok.wav",
         "a log probability that is no number",
-        "error: logprob_threshold must be a number",
+        "error: invalid value 'nan' for '--logprob-threshold <X>': expected a number, or inf or -inf",
         2,
     ),
     (
         "transcribe --no-speech-threshold nan ok.wav",
         "a probability that is no number",
-        "error: no_speech_threshold must be a number",
+        "error: invalid value 'nan' for '--no-speech-threshold <P>': expected a number, or inf or -inf",
         2,
     ),
     (
         "transcribe --suppress-tokens 99999 ok.wav",
         "a token that the model has not",
-        "error: --suppress-tokens: the model has no token 99999",
+        "error: --suppress-tokens: 99999 is no token of the model, which has 0 to 119",
         2,
     ),
     (
         "transcribe --suppress-regex '(' ok.wav",
         "a regular expression that is none",
-        "error: unclosed group",
+        "error: invalid value '(' for '--suppress-regex <REGEX>': expected a regular expression: unclosed group",
         2,
     ),
     (
@@ -81,13 +102,13 @@ const CASES: &[Case] = &[
     (
         "transcribe --offset -3 ok.wav",
         "an offset before the beginning",
-        "error: unexpected argument '-3' found",
+        "error: invalid value '-3' for '--offset <SECONDS>': expected a number of seconds from 0 to 4294967295",
         2,
     ),
     (
         "transcribe --duration long ok.wav",
         "a duration that is none",
-        "error: invalid value 'long' for '--duration <SECONDS>': not a number of seconds",
+        "error: invalid value 'long' for '--duration <SECONDS>': expected a number of seconds from 0 to 4294967295",
         2,
     ),
     (
@@ -111,7 +132,7 @@ const CASES: &[Case] = &[
     (
         "transcribe --decoder-threads 0 ok.wav",
         "no threads that decode",
-        "error: invalid value '0' for '--decoder-threads <N>': expected a number from 1 to 256",
+        "error: invalid value '0' for '--decoder-threads <N>': expected a whole number from 1 to 256",
         2,
     ),
     (
@@ -129,7 +150,7 @@ const CASES: &[Case] = &[
     (
         "wer --beam-size 0 --audio spoken",
         "no beams to compare by",
-        "error: beam_size must be 1 to 32",
+        "error: invalid value '0' for '--beam-size <N>': expected a whole number from 1 to 32",
         2,
     ),
     (

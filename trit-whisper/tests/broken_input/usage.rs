@@ -20,13 +20,13 @@ const CASES: &[Case] = &[
     (
         "transcribe --threads 257 ok.wav",
         "too many threads",
-        "error: invalid value '257' for '--threads <N>': expected a number from 0 to 256",
+        "error: invalid value '257' for '--threads <N>': expected a whole number from 0 to 256",
         2,
     ),
     (
         "bench --runs 0",
         "no runs",
-        "error: invalid value '0' for '--runs <N>': 0 is not in 1..=4294967295",
+        "error: invalid value '0' for '--runs <N>': expected a whole number from 1 to 4294967295",
         2,
     ),
     (
@@ -87,7 +87,7 @@ const CASES: &[Case] = &[
     (
         "tune --threads 1,many",
         "a number of threads that is none",
-        "error: invalid value 'many' for '--threads <N,…>': expected a number from 0 to 256",
+        "error: invalid value 'many' for '--threads <N,…>': expected a whole number from 0 to 256",
         2,
     ),
 ];

@@ -3,6 +3,7 @@
 
 mod decoding;
 mod transcripts;
+mod values;
 mod wer;
 
 use std::fs::{self, File};

@@ -21,7 +21,7 @@ use trit_whisper::{
 use super::session::language;
 use super::speech::VadArguments;
 use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, Failure, ModelBytes, count, machine, tell};
+use super::{AttentionOptions, Failure, ModelBytes, count, machine, tell, values};
 use screen::Screen;
 
 const EXAMPLES: &str = "\
@@ -47,22 +47,23 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::S16le, value_name = "FORM")]
     format: Format,
     /// Samples per second and channel
-    #[arg(long, default_value_t = SAMPLE_RATE as u32, value_name = "HZ")]
+    #[arg(long, default_value_t = SAMPLE_RATE as u32, value_name = "HZ",
+          value_parser = values::whole(Pcm::RATES))]
     rate: u32,
     /// Interleaved channels
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = values::whole(1..=u16::MAX))]
     channels: u16,
     /// Listen to the default microphone instead of standard input
     #[cfg(feature = "microphone")]
     #[arg(long, conflicts_with_all = ["format", "rate", "channels"])]
     microphone: bool,
     /// Milliseconds between partial results on the terminal; 0 shows none
-    #[arg(long, default_value_t = 1000, value_name = "MS")]
+    #[arg(long, default_value_t = 1000, value_name = "MS", value_parser = values::whole(0..=u32::MAX))]
     partial_every: u32,
     #[command(flatten)]
     vad: VadArguments,
     /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::threads)]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = values::threads)]
     threads: usize,
     #[command(flatten)]
     attention: AttentionOptions,

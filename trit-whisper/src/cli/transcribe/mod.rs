@@ -12,12 +12,12 @@ use trit_whisper::new_file::NewFile;
 use trit_whisper::output::{self, Format, Transcript, render};
 use trit_whisper::{Model, Options};
 
-use super::decoding::{HEADING, samples};
+use super::decoding::HEADING;
 use super::inputs::{self, Input, Target};
 use super::progress::Progress;
 use super::recognition::RecognitionOptions;
 use super::session::{News, Session};
-use super::{Failure, ModelBytes, count, tell};
+use super::{Failure, ModelBytes, count, tell, values};
 use colors::colored;
 
 const EXAMPLES: &str = "\
@@ -65,14 +65,15 @@ pub(crate) struct Arguments {
 #[derive(clap::Args)]
 struct PartOptions {
     /// Begin at this second
-    #[arg(long, default_value = "0", value_name = "SECONDS", value_parser = samples,
+    #[arg(long, value_name = "SECONDS", value_parser = values::samples, default_value = "0",
           help_heading = HEADING)]
     offset: usize,
     /// Transcribe so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = samples, help_heading = HEADING)]
+    #[arg(long, value_name = "SECONDS", value_parser = values::samples, help_heading = HEADING)]
     duration: Option<usize>,
     /// Cut segments of more characters
-    #[arg(long, value_name = "N", help_heading = HEADING)]
+    #[arg(long, value_name = "N", value_parser = values::whole(1..=usize::MAX),
+          help_heading = HEADING)]
     max_len: Option<usize>,
     /// Cut segments between words only
     #[arg(long, requires = "max_len", help_heading = HEADING)]
