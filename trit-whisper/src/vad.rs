@@ -61,6 +61,14 @@ const HYSTERESIS: f32 = 0.15;
 /// The least score of speech that goes on, whatever the threshold.
 const LEAST: f32 = 0.01;
 
+/// A stretch of speech with padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) range: Range<usize>,
+    /// One past the last sample of speech: what follows is padding, unless the audio has ended.
+    pub(crate) spoken: usize,
+}
+
 /// Finds stretches of speech in audio that comes in pieces of any size, in 9 KiB of memory.
 ///
 /// ```
@@ -119,6 +127,12 @@ impl Vad {
         self.position + self.pending.len()
     }
 
+    /// Samples that the next score waits for, 1 to [`FRAME`](Self::FRAME).
+    #[cfg(feature = "std")]
+    pub(crate) fn missing(&self) -> usize {
+        Self::FRAME - self.pending.len()
+    }
+
     /// Where speech began, with padding, if it goes on.
     pub fn speaking_since(&self) -> Option<usize> {
         self.start.map(|start| start.saturating_sub(self.padding()))
@@ -133,6 +147,11 @@ impl Vad {
     /// Takes the next samples and tells `found` of each stretch of speech, with padding, as soon as
     /// the silence after it has been long enough. Samples outside of −1..1 are clamped.
     pub fn push(&mut self, samples: &[f32], found: &mut dyn FnMut(Range<usize>)) {
+        self.listen(samples, &mut |stretch| found(stretch.range));
+    }
+
+    /// As [`push`](Self::push), with where speech ends in each stretch.
+    pub(crate) fn listen(&mut self, samples: &[f32], found: &mut dyn FnMut(Stretch)) {
         for &sample in samples {
             let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
             // A full frame is emptied at once, so there is room.
@@ -150,13 +169,18 @@ impl Vad {
     /// The stretch that the end of the audio cuts off, if there is one. What does not fill a frame
     /// belongs to it without being heard.
     pub fn finish(&mut self) -> Option<Range<usize>> {
+        self.last().map(|stretch| stretch.range)
+    }
+
+    /// As [`finish`](Self::finish), with where speech ends.
+    pub(crate) fn last(&mut self) -> Option<Stretch> {
         self.position += self.pending.len();
         self.pending.clear();
         self.end(self.silence.unwrap_or(self.position))
     }
 
     /// Counts the next frame.
-    fn frame(&mut self, score: f32) -> Option<Range<usize>> {
+    fn frame(&mut self, score: f32) -> Option<Stretch> {
         let (begin, threshold) = (self.position, self.options.threshold);
         self.position += Self::FRAME;
         match self.start {
@@ -177,14 +201,15 @@ impl Vad {
     }
 
     /// Ends speech at `end`.
-    fn end(&mut self, end: usize) -> Option<Range<usize>> {
+    fn end(&mut self, end: usize) -> Option<Stretch> {
         let start = self.start.take()?;
         self.silence = None;
         if end - start < self.options.min_speech {
             return None;
         }
         let padding = self.padding();
-        Some(start.saturating_sub(padding)..(end + padding).min(self.position))
+        let range = start.saturating_sub(padding)..(end + padding).min(self.position);
+        Some(Stretch { range, spoken: end })
     }
 }
 
@@ -200,7 +225,7 @@ const AHEAD: usize = 16;
 pub(crate) struct Gate {
     vad: Option<Vad>,
     /// Stretches that have ended.
-    stretches: Deque<Range<usize>, AHEAD>,
+    stretches: Deque<Stretch, AHEAD>,
     /// Where the audio ends at the latest.
     limit: usize,
     /// Samples seen so far.
@@ -245,38 +270,38 @@ impl Gate {
             }
             self.seen = self.seen.max(end);
             let Some(vad) = &mut self.vad else { return Ok(Some(seek..end)) };
-            vad.push(fresh, &mut |stretch| keep(&mut self.stretches, stretch));
+            vad.listen(fresh, &mut |stretch| keep(&mut self.stretches, stretch));
             if (window.len() < most || end == self.limit) && !self.ended {
                 self.ended = true;
-                if let Some(stretch) = vad.finish() {
+                if let Some(stretch) = vad.last() {
                     keep(&mut self.stretches, stretch);
                 }
             }
-            // All that a stretch holds after its last word is padding.
-            let padding = vad.padding();
-            while self.stretches.front().is_some_and(|stretch| stretch.end <= seek + padding) {
+            while self.stretches.front().is_some_and(|stretch| stretch.spoken <= seek) {
                 self.stretches.pop_front();
             }
             let open = vad.speaking_since().map(|start| start..end);
-            match self.stretches.front().cloned().or(open) {
+            match self.stretches.front().map(|stretch| stretch.range.clone()).or(open) {
                 Some(stretch) if stretch.start <= seek => {
                     return Ok(Some(seek..stretch.end.min(end)));
                 }
                 Some(stretch) => seek = stretch.start,
                 None if self.ended => return Ok(None),
                 // Speech that begins in the next frame would be padded back to here.
-                None => seek = end.saturating_sub(padding + Vad::FRAME).max(seek + 1),
+                None => {
+                    seek = end.saturating_sub(vad.padding() + Vad::FRAME).max(seek + 1);
+                }
             }
         }
     }
 }
 
 /// Adds a stretch; where there is no room, to the last.
-fn keep(stretches: &mut Deque<Range<usize>, AHEAD>, stretch: Range<usize>) {
+fn keep(stretches: &mut Deque<Stretch, AHEAD>, stretch: Stretch) {
     if let Err(stretch) = stretches.push_back(stretch)
         && let Some(last) = stretches.back_mut()
     {
-        last.end = stretch.end;
+        *last = Stretch { range: last.range.start..stretch.range.end, ..stretch };
     }
 }
 
@@ -349,8 +374,9 @@ mod tests {
     fn stretches_beyond_the_room_are_taken_for_one() {
         let mut stretches = Deque::new();
         for n in 0..20 {
-            keep(&mut stretches, 10 * n..10 * n + 5);
+            keep(&mut stretches, Stretch { range: 10 * n..10 * n + 5, spoken: 10 * n + 3 });
         }
-        assert_eq!((stretches.len(), stretches.back().cloned()), (AHEAD, Some(150..195)));
+        let last = Stretch { range: 150..195, spoken: 193 };
+        assert_eq!((stretches.len(), stretches.back().cloned()), (AHEAD, Some(last)));
     }
 }

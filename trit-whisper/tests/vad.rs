@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use trit_whisper::{SAMPLE_RATE, Vad, VadOptions, audio};
+use trit_whisper::{SAMPLE_RATE, Vad, VadOptions, Whisper, audio};
 
 fn stretches(samples: &[f32], options: VadOptions) -> Vec<Range<usize>> {
     let mut vad = Vad::new(options);
@@ -26,6 +26,19 @@ fn noise(n: usize) -> impl Iterator<Item = f32> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     })
+}
+
+/// Of what is shorter than the padding, or ends with the last word, all is heard.
+#[test]
+fn a_word_alone_is_speech_enough() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/yes-no.flac");
+    let samples = audio::read_file(&path).unwrap().samples;
+    for end in [10_000, 10_400, 11_000] {
+        let word = &samples[4_800..end];
+        assert!(word.len() < VadOptions::WHOLE.padding);
+        let transcript = Whisper::embedded().unwrap().transcribe(word).unwrap();
+        assert_eq!(transcript.text, "yes", "{} samples", word.len());
+    }
 }
 
 #[test]
