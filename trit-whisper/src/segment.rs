@@ -173,7 +173,7 @@ impl Cutter<'_> {
     ///
     /// A window is padded with silence, and timestamps may lie in it, beyond the end of the audio.
     /// openai-whisper leaves them there. Here a segment ends with the audio, and one that would begin
-    /// after that begins where the segment before ended, or a step before the end.
+    /// after that begins where the segment before ended, or a step before the end, but not before it.
     pub(crate) fn cut(
         &self,
         table: TokenTable<'_>,
@@ -184,7 +184,7 @@ impl Cutter<'_> {
         let (tokens, length) = (window.tokens, window.end - window.start);
         let step = config.timestamp_step as usize;
         let time = |id: u32| (id - config.timestamp_first) as usize * step;
-        let mut before = 0;
+        let mut before = 0..0;
         let mut emit = |start: usize, end: usize, from: usize, to: usize| {
             let is_text = |id: &u32| *id < config.eot;
             let slice = &tokens[from..to];
@@ -193,8 +193,12 @@ impl Cutter<'_> {
             let blank = text.iter().all(|&id| table.bytes(id).trim_ascii().is_empty());
             if !blank && start < end {
                 let end = end.min(length);
-                let start = if start < end { start } else { before.min(end.saturating_sub(step)) };
-                before = end;
+                let start = if start < end {
+                    start
+                } else {
+                    before.end.min(end.saturating_sub(step)).max(before.start)
+                };
+                before = start..end;
                 emit(Span {
                     start: window.start + start,
                     end: window.start + end,
@@ -386,6 +390,9 @@ mod tests {
         assert_eq!(places(3200, &[1005, 3, 1008, 1010, 4, 1020]), [[1600, 2560], [2560, 3200]]);
         let twice = places(3200, &[1005, 3, 1012, 1012, 4, 1020, 1020, 5, 1030]);
         assert_eq!(twice, [[1600, 3200], [2880, 3200], [2880, 3200]]);
+        // There may be no whole step between the beginning of one and the end.
+        let close = places(1100, &[1003, 3, 1006, 1006, 4, 1009]);
+        assert_eq!(close, [[960, 1100], [960, 1100]]);
         // Alone, it has all of the window, however short that is.
         assert_eq!(places(100, &[1005, 3, 1008]), [[0, 100]]);
         assert_eq!(places(100, &[3]), [[0, 100]]);
