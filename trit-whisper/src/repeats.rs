@@ -6,7 +6,7 @@ use crate::config::Config;
 const MANY: u32 = 3;
 
 /// The text that windows have had.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Repeats {
     /// A hash of the last window's text.
     last: u64,

@@ -6,14 +6,17 @@
 //! agree on at the beginning is stable ("local agreement", Liu, Spanakis and Niehues 2020; Macháček,
 //! Dabre and Bojar 2023).
 //!
-//! Memory is bounded by a window of samples and two texts. Utterances are decoded each for itself.
+//! Memory is bounded by a window of samples and the texts of two windows and of a prompt. Utterances are
+//! decoded each for itself, or as if they were windows of one audio ([`StreamOptions::keep_context`]).
+
+use core::ops::Range;
 
 use crate::error::Error;
 use crate::samples::Samples;
 use crate::segment::Segment;
 use crate::tokens::TokenTable;
-use crate::transcribe::{Event, Transcriber};
-use crate::vad::{Vad, VadOptions};
+use crate::transcribe::{Carry, Event, Transcriber};
+use crate::vad::{Stretch, Vad, VadOptions};
 
 /// How to transcribe a stream. Lengths are samples at 16 kHz.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,11 +26,16 @@ pub struct StreamOptions {
     /// Give a partial result each time so much of an utterance has come; 0 gives none but those that
     /// are asked for ([`Stream::partial`]).
     pub partial_every: usize,
+    /// Show the model the text of the utterances before, as that of the windows before in a file
+    /// ([`Options::condition_on_previous`](crate::Options::condition_on_previous), which it takes). Names
+    /// are spelt alike then, and a model that repeats itself has more to repeat. Otherwise the initial
+    /// prompt comes before every utterance.
+    pub keep_context: bool,
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        Self { vad: VadOptions::LIVE, partial_every: 0 }
+        Self { vad: VadOptions::LIVE, partial_every: 0, keep_context: false }
     }
 }
 
@@ -111,6 +119,8 @@ pub struct Stream<'m, 'a> {
     /// Text of the last partial result of this utterance, and of the one before.
     text: Vec<u32>,
     before: Vec<u32>,
+    /// What the next utterance goes on from, if it does.
+    carry: Option<Carry>,
 }
 
 /// A part of a stream: no more than its window is asked for, and nothing once speech is over.
@@ -131,19 +141,24 @@ impl Samples for Utterance<'_> {
 }
 
 impl<'m, 'a> Stream<'m, 'a> {
-    /// A stream that has not begun. The transcriber's own voice activity detector is switched off.
+    /// A stream that has not begun. The transcriber's own voice activity detector is switched off, and
+    /// its offset and duration are those of no stream.
     ///
     /// # Errors
-    /// Options that cannot be followed.
+    /// Options that cannot be followed: a prefix is what one window begins with, and nobody knows what
+    /// the first utterance of a stream will.
     pub fn new(
         mut transcriber: Transcriber<'m, 'a>,
         options: StreamOptions,
     ) -> Result<Self, Error> {
         options.vad.check()?;
+        if !transcriber.options().prefix.is_empty() {
+            return Err(Error::Option { option: "prefix", expected: "empty in a stream" });
+        }
         transcriber.decode_all();
         let model = transcriber.model();
-        let (window, texts) = (model.config().window(), model.config().sample_len());
-        let table = model.tokens();
+        let window = transcriber.options().audio_ctx.window(model.config());
+        let (texts, table) = (model.config().sample_len(), model.tokens());
         Ok(Self {
             table,
             transcriber,
@@ -155,6 +170,7 @@ impl<'m, 'a> Stream<'m, 'a> {
             unheard: 0,
             text: Vec::with_capacity(texts),
             before: Vec::with_capacity(texts),
+            carry: None,
         })
     }
 
@@ -186,28 +202,46 @@ impl<'m, 'a> Stream<'m, 'a> {
         if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
             return Err(Error::Sample { index: self.position() + at });
         }
-        // A frame at a time, so that an utterance is cut out before samples of the next come.
-        for piece in samples.chunks(Vad::FRAME) {
-            if self.held.len() + piece.len() > self.window {
+        // Up to the end of a frame or of the window at a time, whatever the pieces: so an utterance is
+        // cut out before samples of the next come, and the same samples are decoded.
+        let mut rest = samples;
+        while !rest.is_empty() {
+            if self.held.len() >= self.window {
                 self.make_room(tell)?;
             }
+            let len = rest.len().min(self.vad.missing()).min(self.window - self.held.len());
+            let (piece, later) = rest.split_at(len);
+            rest = later;
             self.held.extend_from_slice(piece);
+            self.unheard += piece.len();
             let mut ended = None;
-            self.vad.push(piece, &mut |stretch| ended = Some(stretch));
-            if let Some(stretch) = ended {
-                self.end(stretch.start, stretch.end, tell)?;
+            self.vad.listen(piece, &mut |stretch| ended = Some(stretch));
+            if self.vad.missing() == Vad::FRAME {
+                self.scored(ended, tell)?;
             }
-            match self.vad.speaking_since() {
-                None => self.keep_last(self.vad.padding() + 2 * Vad::FRAME),
-                Some(start) => {
-                    self.drop_before(start);
-                    self.unheard += piece.len();
-                    if self.options.partial_every > 0 && self.unheard >= self.options.partial_every
-                    {
-                        self.partial(tell)?;
-                    }
-                }
-            }
+        }
+        Ok(())
+    }
+
+    /// Does what the score of a frame asks for, which may have `ended` an utterance.
+    fn scored(
+        &mut self,
+        ended: Option<Stretch>,
+        tell: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> Result<(), Error> {
+        if let Some(stretch) = ended {
+            self.end(stretch, tell)?;
+        }
+        let Some(start) = self.vad.speaking_since() else {
+            // Speech may begin with the frame before last. Silence never fills the window.
+            let padding = self.vad.padding() + 2 * Vad::FRAME;
+            self.keep_last(padding.min(self.window.saturating_sub(Vad::FRAME)));
+            self.forget_text();
+            return Ok(());
+        };
+        self.drop_before(start);
+        if self.options.partial_every > 0 && self.unheard >= self.options.partial_every {
+            self.partial(tell)?;
         }
         Ok(())
     }
@@ -226,11 +260,13 @@ impl<'m, 'a> Stream<'m, 'a> {
         self.text.clear();
         let text = &mut self.text;
         let mut utterance = Utterance { samples: &self.held, starts: 1 };
-        self.transcriber.transcribe_from(&mut utterance, &mut |event| {
+        let mut note = |event: Event<'_>| {
             if let Event::Segment(segment) = event {
                 text.extend_from_slice(segment.tokens);
             }
-        })?;
+        };
+        // What may change is nothing to go on from.
+        self.transcriber.transcribe_on(self.carry.as_ref(), &mut utterance, &mut note)?;
         let same = self.text.iter().zip(&self.before).take_while(|(a, b)| a == b).count();
         tell(StreamEvent::Partial(Partial {
             start: self.first,
@@ -248,28 +284,27 @@ impl<'m, 'a> Stream<'m, 'a> {
     /// # Errors
     /// Unusable weights, or [`Error::Cancelled`].
     pub fn finish(&mut self, tell: &mut dyn FnMut(StreamEvent<'_>)) -> Result<(), Error> {
-        if let Some(stretch) = self.vad.finish() {
-            self.end(stretch.start, stretch.end, tell)?;
+        if let Some(stretch) = self.vad.last() {
+            self.end(stretch, tell)?;
         }
         self.keep_last(0);
+        self.forget_text();
+        self.carry = None;
         Ok(())
     }
 
-    /// Decodes the utterance `start..end` and forgets it.
+    /// Decodes what is left of an utterance and forgets it.
     fn end(
         &mut self,
-        start: usize,
-        end: usize,
+        Stretch { range: Range { start, end }, spoken }: Stretch,
         tell: &mut dyn FnMut(StreamEvent<'_>),
     ) -> Result<(), Error> {
         self.drop_before(start);
         let start = start.max(self.first);
         // Of a long utterance, all but silence may have been decoded.
-        let len = end.saturating_sub(start).min(self.held.len());
-        // After the last word there is nothing but padding.
-        let starts = len.saturating_sub(self.vad.padding()).max(1);
-        if len > 0 {
-            self.decode(len, starts, tell)?;
+        if start < spoken {
+            let len = end.saturating_sub(start).min(self.held.len());
+            self.decode(len, spoken - start, tell)?;
         }
         self.drop_before(end);
         self.forget_text();
@@ -296,11 +331,16 @@ impl<'m, 'a> Stream<'m, 'a> {
     ) -> Result<usize, Error> {
         let (first, mut done) = (self.first, 0);
         let mut utterance = Utterance { samples: &self.held[..len], starts };
-        self.transcriber.transcribe_from(&mut utterance, &mut |event| match event {
+        let mut note = |event: Event<'_>| match event {
             Event::Segment(segment) => tell(StreamEvent::Segment(segment.later(first))),
             Event::Progress { done: so_far, .. } => done = so_far,
             _ => {}
-        })?;
+        };
+        let before = self.carry.as_ref();
+        let carry = self.transcriber.transcribe_on(before, &mut utterance, &mut note)?;
+        if self.options.keep_context {
+            self.carry = Some(carry);
+        }
         Ok(done)
     }
 

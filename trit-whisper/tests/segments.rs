@@ -1,17 +1,17 @@
 //! Segments as an iterator: those that a callback is told of, to the bit, and no work that was not asked
 //! for.
 
+mod multilingual;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use tempfile::TempDir;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
-use trit_whisper::convert::{ConvertOptions, Storage, convert};
 use trit_whisper::output::Line;
 use trit_whisper::{
     Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Samples, Segments, Summary, Transcriber,
-    Whisper, audio, embedded, import,
+    Whisper, audio, embedded,
 };
 
 /// The samples' words in a row, over several windows.
@@ -22,21 +22,9 @@ fn speech() -> Vec<f32> {
     names.into_iter().flat_map(read).collect()
 }
 
-/// A model that knows several languages and goes on from the text before. Its weights are random.
+/// A model that takes text from window to window.
 fn multilingual() -> Whisper {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("dense.trit");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dense");
-    let options = ConvertOptions {
-        parts: Default::default(),
-        linear: Storage::F32,
-        head: Storage::F32,
-        conv: Storage::F32,
-        positions: Storage::F32,
-    };
-    let checkpoint = import::open(&source).unwrap();
-    convert(checkpoint.as_ref(), &path, &options, &mut |_, _| {}).unwrap();
-    Whisper::from_bytes(&std::fs::read(path).unwrap()).unwrap()
+    Whisper::from_bytes(multilingual::file()).unwrap()
 }
 
 /// What a callback is told of.

@@ -1,14 +1,17 @@
 //! Streams: the same words as from files, bounded memory, nothing from silence; and the library's
 //! types across threads.
 
+mod multilingual;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use proptest::prelude::*;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
 use trit_whisper::{
-    Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Segments, Stream, StreamEvent,
+    AudioCtx, Error, Event, MemoryPlan, Model, Options, SAMPLE_RATE, Segments, Stream, StreamEvent,
     StreamOptions, Transcriber, Vad, VadOptions, Whisper, audio, embedded,
 };
 
@@ -121,7 +124,7 @@ fn memory_is_bounded() {
     let seconds = if cfg!(debug_assertions) { 20 } else { 3_600 };
     // A pause that never comes: the detector hears speech in everything.
     let vad = VadOptions { threshold: 0.0, ..VadOptions::LIVE };
-    for options in [StreamOptions::default(), StreamOptions { vad, partial_every: 0 }] {
+    for options in [StreamOptions::default(), StreamOptions { vad, ..StreamOptions::default() }] {
         with_stream(options, |stream| {
             let window = Model::parse(embedded::model()).unwrap().config().window();
             let mut most = 0;
@@ -263,4 +266,152 @@ fn several_models_run_at_once() {
         }
     });
     assert!(Whisper::from_bytes(b"no model").is_err());
+}
+
+/// Something told: what it is, its times and its tokens.
+type Told = (&'static str, usize, usize, Vec<u32>);
+
+/// What a model's stream tells of samples that come in pieces of these lengths, over and over.
+fn told_of(
+    model: &Model<'_>,
+    options: Options<'_>,
+    how: StreamOptions,
+    samples: &[f32],
+    pieces: &[usize],
+) -> Vec<Told> {
+    let mut arena = vec![0; MemoryPlan::with_options(model, 1, &options).total()];
+    let kernels = Kernels::new(&Cpu::detect());
+    let transcriber = Transcriber::new(model, kernels, &Sequential, &mut arena, options).unwrap();
+    let mut stream = Stream::new(transcriber, how).unwrap();
+    let mut told: Vec<Told> = Vec::new();
+    let mut tell = |event: StreamEvent<'_>| {
+        told.push(match event {
+            StreamEvent::Segment(s) => ("segment", s.start, s.end, s.tokens.to_vec()),
+            StreamEvent::Partial(p) => ("partial", p.start, p.end, p.tokens.to_vec()),
+            StreamEvent::Utterance { start, end } => ("utterance", start, end, Vec::new()),
+            other => panic!("{other:?}"),
+        });
+    };
+    let mut rest = samples;
+    for &len in pieces.iter().cycle() {
+        let (piece, later) = rest.split_at(len.min(rest.len()));
+        stream.push(piece, &mut tell).unwrap();
+        assert!(stream.held() <= model.config().window());
+        rest = later;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    stream.finish(&mut tell).unwrap();
+    told
+}
+
+/// Random weights say something of everything.
+fn talkative() -> Options<'static> {
+    Options { temperatures: &[0.0], no_speech_threshold: Some(1.0), ..Options::default() }
+}
+
+fn speech_with_pauses() -> Vec<f32> {
+    let pause = vec![0.0; SAMPLE_RATE];
+    [sample("yes-no"), pause.clone(), sample("go-left-stop"), pause].concat()
+}
+
+/// Each utterance for itself, or with the text before as windows of a file have it.
+#[test]
+fn context_is_kept_if_asked_for() {
+    let model = Model::parse(multilingual::file()).unwrap();
+    let samples = speech_with_pauses();
+    let language = model.language("en").ok();
+    let (options, vad) = (Options { language, ..talkative() }, Some(VadOptions::LIVE));
+    let in_file = |condition_on_previous| {
+        let options = Options { vad, condition_on_previous, ..options };
+        let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+        let kernels = Kernels::new(&Cpu::detect());
+        let mut transcriber =
+            Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+        let mut found: Vec<Told> = Vec::new();
+        let tell = &mut |event: Event<'_>| {
+            if let Event::Segment(s) = event {
+                found.push(("segment", s.start, s.end, s.tokens.to_vec()));
+            }
+        };
+        transcriber.transcribe(&samples, tell).unwrap();
+        found
+    };
+    let in_stream = |condition_on_previous, keep_context, partial_every| {
+        let options = Options { condition_on_previous, ..options };
+        let how = StreamOptions { keep_context, partial_every, ..StreamOptions::default() };
+        let mut told = told_of(&model, options, how, &samples, &[1_600]);
+        assert!(told.iter().filter(|told| told.0 == "utterance").count() > 1);
+        told.retain(|told| told.0 == "segment");
+        told
+    };
+    let kept = in_stream(true, true, 0);
+    assert_eq!(kept, in_file(true));
+    // What is only shown in between changes nothing.
+    assert_eq!(kept, in_stream(true, true, 2_000));
+    assert_ne!(kept, in_stream(true, false, 0));
+    assert_eq!(in_stream(false, false, 0), in_file(false));
+    assert_eq!(in_stream(false, true, 0), in_file(false));
+}
+
+#[test]
+fn prompts_are_for_every_utterance_and_prefixes_for_none() {
+    let model = Model::parse(multilingual::file()).unwrap();
+    let utterance = [sample("yes-no"), vec![0.0; SAMPLE_RATE]].concat();
+    let texts = |options: Options<'_>| {
+        let twice = [&utterance[..], &utterance].concat();
+        let told = told_of(&model, options, StreamOptions::default(), &twice, &[4_096]);
+        let mut utterances = vec![Vec::new()];
+        for (what, _, _, tokens) in told {
+            match what {
+                "segment" => utterances.last_mut().unwrap().extend(tokens),
+                _ => utterances.push(Vec::new()),
+            }
+        }
+        utterances
+    };
+    let plain = texts(talkative());
+    let prompted = texts(Options { initial_prompt: &[1, 2, 3], ..talkative() });
+    assert!(plain.len() > 2 && plain.len() == prompted.len());
+    assert!(plain.iter().zip(&prompted).take(2).all(|(plain, prompted)| plain != prompted));
+    assert_ne!(plain, texts(Options { hotwords: &[4, 5], ..talkative() }));
+    assert_ne!(plain, texts(Options { beam_size: 3, ..talkative() }));
+
+    let options = Options { prefix: &[1], ..talkative() };
+    let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    let kernels = Kernels::new(&Cpu::detect());
+    let transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+    let refused = Stream::new(transcriber, StreamOptions::default()).err();
+    assert_eq!(refused, Some(Error::Option { option: "prefix", expected: "empty in a stream" }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Samples, not pieces, decide what is said, and when.
+    #[test]
+    fn pieces_change_nothing(
+        pieces in prop::collection::vec(1usize..3_000, 1..6),
+        from in 0usize..40_000,
+        threshold in prop::sample::select(vec![0.0f32, 0.5]),
+        partial_every in prop::sample::select(vec![0usize, 1_000, 5_000]),
+        keep_context in any::<bool>(),
+        positions in prop::sample::select(vec![1usize, 13, 40]),
+    ) {
+        let model = Model::parse(multilingual::file()).unwrap();
+        let samples = &speech_with_pauses()[from..from + 20_000];
+        let audio_ctx = AudioCtx::Positions(positions.try_into().unwrap());
+        let options = Options { audio_ctx, language: model.language("de").ok(), ..talkative() };
+        let vad = VadOptions { threshold, ..VadOptions::LIVE };
+        let how = StreamOptions { vad, partial_every, keep_context };
+        let whole = told_of(&model, options, how, samples, &[samples.len()]);
+        let found = told_of(&model, options, how, samples, &pieces);
+        prop_assert_eq!(&found, &whole);
+        // Segments come in order, within what was heard.
+        let segments = || whole.iter().filter(|told| told.0 == "segment");
+        prop_assert!(segments().all(|&(_, start, end, _)| start < end && end <= samples.len()));
+        prop_assert!(segments().map(|told| told.1).is_sorted());
+        prop_assert!(segments().map(|told| told.2).is_sorted());
+    }
 }

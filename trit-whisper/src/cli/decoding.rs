@@ -86,6 +86,13 @@ pub(crate) struct DecodingOptions {
     no_speech_threshold: Option<f32>,
 }
 
+impl DecodingOptions {
+    /// Whether the first window is to begin with a text.
+    pub(super) fn has_prefix(&self) -> bool {
+        self.prefix.is_some()
+    }
+}
+
 /// What help shows them under.
 pub(super) const HEADING: &str = "Decoding";
 

@@ -56,7 +56,7 @@ enum Command {
     /// Turn speech into text
     Transcribe(Box<transcribe::Arguments>),
     /// Turn speech into text while it comes, from raw samples on standard input
-    Stream(stream::Arguments),
+    Stream(Box<stream::Arguments>),
     /// Turn a checkpoint of another program into a `.trit` file
     Convert(convert::Arguments),
     /// Show a model: configuration, tensors, memory, kernels

@@ -1,4 +1,4 @@
-//! How to transcribe: the options that `transcribe` and `wer` have in common.
+//! How to transcribe: the options that `transcribe`, `wer` and `stream` have in common.
 
 use std::path::PathBuf;
 
@@ -49,6 +49,27 @@ pub(crate) struct RecognitionOptions {
 }
 
 impl RecognitionOptions {
+    /// When somebody speaks, of audio that is cut there as it comes.
+    ///
+    /// # Errors
+    /// Options that a stream cannot follow.
+    pub(crate) fn live(&self) -> Result<VadOptions, Failure> {
+        let refused = |why: &str| Err(Failure::Usage(why.into()));
+        if self.word_timestamps {
+            return refused("--word-timestamps: a stream has no times to print");
+        }
+        if self.decoding.has_prefix() {
+            return refused(
+                "--prefix: nobody knows what a stream begins with; --initial-prompt and --hotwords say \
+                 what to expect",
+            );
+        }
+        match self.vad.options(VadOptions::LIVE) {
+            Some(vad) => Ok(vad),
+            None => refused("--vad off: a stream is cut where nobody speaks"),
+        }
+    }
+
     /// The bytes of the model.
     pub(crate) fn open(&self) -> Result<ModelBytes, Failure> {
         ModelBytes::open(self.model.as_deref())

@@ -49,7 +49,7 @@ pub(crate) struct Session<'s> {
     pub(crate) threads: Threads,
     pub(crate) tuned: Tuned,
     pub(crate) options: Options<'s>,
-    arena: Vec<u8>,
+    pub(crate) arena: Vec<u8>,
 }
 
 /// What is told while a file is transcribed.

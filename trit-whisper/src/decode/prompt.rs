@@ -46,6 +46,12 @@ impl<'a> Context<'a> {
         Some(Self { tokens, len: 0, prompt: arena.take(config.text_ctx())? })
     }
 
+    /// The text.
+    #[cfg(feature = "std")]
+    pub(crate) fn tokens(&self) -> &[u32] {
+        &self.tokens[..self.len]
+    }
+
     /// Forgets all text.
     pub(crate) fn clear(&mut self) {
         self.len = 0;

@@ -30,6 +30,8 @@ use crate::word_times::{Alignment, WordTimes};
 
 #[cfg(feature = "std")]
 pub use segments::Segments;
+#[cfg(feature = "std")]
+pub(crate) use transcription::Carry;
 pub use transcription::{Event, Summary};
 
 /// A model that is lent, or the transcriber's own.
@@ -154,6 +156,12 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     #[cfg(feature = "std")]
     pub(crate) fn decode_all(&mut self) {
         self.options = Options { vad: None, offset: 0, duration: None, ..self.options };
+    }
+
+    /// How it transcribes.
+    #[cfg(feature = "std")]
+    pub(crate) fn options(&self) -> &Options<'m> {
+        &self.options
     }
 
     /// Stops with [`Error::Cancelled`], at the next encoder block or token, as soon as `flag` is true;

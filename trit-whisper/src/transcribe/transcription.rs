@@ -116,6 +116,36 @@ impl Transcription {
     }
 }
 
+/// What the windows of some audio leave to those of audio that goes on from it.
+#[cfg(feature = "std")]
+#[derive(Debug)]
+pub(crate) struct Carry {
+    /// What the next window is shown.
+    text: Vec<u32>,
+    repeats: Repeats,
+}
+
+#[cfg(feature = "std")]
+impl Transcriber<'_, '_> {
+    /// As [`transcribe_from`](Self::transcribe_from), of audio that goes on from what left `carry`, if
+    /// there is any such.
+    pub(crate) fn transcribe_on(
+        &mut self,
+        carry: Option<&Carry>,
+        samples: &mut dyn Samples,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Carry, Error> {
+        let mut transcription = self.begin(tell);
+        if let Some(Carry { text, repeats }) = carry {
+            self.context.clear();
+            self.context.push(text);
+            transcription.repeats = *repeats;
+        }
+        while self.step(&mut transcription, samples, tell)? {}
+        Ok(Carry { text: self.context.tokens().to_vec(), repeats: transcription.repeats })
+    }
+}
+
 impl<'m> Transcriber<'m, '_> {
     /// Forgets all audio before, and begins at the beginning of some other.
     pub(super) fn begin(&mut self, tell: &mut dyn FnMut(Event<'_>)) -> Transcription {

@@ -2,6 +2,7 @@
 //! `models/words.md`; here it is only asked to be the same however it is asked.
 
 mod decoding;
+mod stream;
 mod transcripts;
 mod values;
 mod wer;

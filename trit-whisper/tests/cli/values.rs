@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use super::{done, program, stderr, stdout};
 
 /// The commands that transcribe.
-const SPEECH: &[&str] = &["transcribe", "wer"];
+const SPEECH: &[&str] = &["transcribe", "stream", "wer"];
+const WHOLE: &[&str] = &["transcribe", "wer"];
 const FILES: &[&str] = &["transcribe"];
 const STREAM: &[&str] = &["stream"];
 const WER: &[&str] = &["wer"];
@@ -74,7 +75,7 @@ const ROWS: &[Row] = &[
     (SPEECH, "--seed", &["18446744073709551616"], COUNT),
     (SPEECH, "--initial-prompt", &["café"], "the model has no token for the byte 0x20 at 0"),
     (SPEECH, "--hotwords", &["café"], "the model has no token for the byte 0x20 at 0"),
-    (SPEECH, "--prefix", &["café"], "the model has no token for the byte 0x20 at 0"),
+    (WHOLE, "--prefix", &["café"], "the model has no token for the byte 0x20 at 0"),
     (SPEECH, "--suppress-tokens", &["many", "1,,2", "nan", "1e99", "1.5"], "expected token ids with commas between them, or nothing"),
     (SPEECH, "--suppress-tokens", &["99999", "-2", "-1,120"], "is no token of the model, which has 0 to 119"),
     (SPEECH, "--suppress-regex", &["(", "[", "*"], "expected a regular expression: "),
@@ -183,7 +184,9 @@ fn options(command: &str) -> BTreeSet<String> {
 
 #[test]
 fn are_in_the_table_for_every_option() {
-    for command in ["transcribe", "wer", "convert", "info", "bench", "tune", "verify", "man"] {
+    for command in
+        ["transcribe", "stream", "wer", "convert", "info", "bench", "tune", "verify", "man"]
+    {
         let of_command = |row: &&Row| row.0.contains(&command);
         let rows = ROWS.iter().filter(of_command).map(|row| row.1.to_owned());
         assert_eq!(options(command), rows.collect::<BTreeSet<_>>(), "{command}");

@@ -5,44 +5,36 @@ mod microphone;
 mod screen;
 
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use trit_simd::parallel::Join;
 use trit_whisper::audio::{Encoding, Pcm};
-use trit_whisper::threads::Threads;
-use trit_whisper::{
-    MemoryPlan, Options, SAMPLE_RATE, Stream, StreamEvent, StreamOptions, Transcriber, VadOptions,
-};
+use trit_whisper::{SAMPLE_RATE, Stream, StreamEvent, StreamOptions, Transcriber};
 
-use super::session::language;
-use super::speech::VadArguments;
-use super::tuning::{Tuned, TuningOptions};
-use super::{AttentionOptions, Failure, ModelBytes, count, machine, tell, values};
+use super::recognition::RecognitionOptions;
+use super::session::Session;
+use super::{Failure, count, machine, tell, values};
 use screen::Screen;
 
 const EXAMPLES: &str = "\
 Examples:
   arecord -q -f S16_LE -r 16000 -c 1 -t raw | trit-whisper stream
+  arecord -q -f S16_LE -r 16000 -c 1 -t raw | \\
+    trit-whisper stream --model small.trit --language de --beam-size 5 --hotwords Köpenick
   ffmpeg -i radio.m3u8 -f f32le -ar 48000 -ac 2 - | \\
     trit-whisper stream --format f32le --rate 48000 --channels 2 --model small.trit";
 
 /// Arguments of `stream`.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("prefix", hidden), mut_arg("word_timestamps", hidden))]
 pub(crate) struct Arguments {
-    /// A `.trit` model; without it, the embedded model of 35 spoken words
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
-    /// The spoken language, such as `en`; detected in each utterance if not given
-    #[arg(long, value_name = "CODE")]
-    language: Option<String>,
-    /// Translate to English
-    #[arg(long)]
-    translate: bool,
+    #[command(flatten)]
+    recognition: RecognitionOptions,
+    /// Show the model the text of the utterances before; otherwise each is decoded for itself
+    #[arg(long, conflicts_with = "no_context")]
+    keep_context: bool,
     /// How samples on standard input are written
     #[arg(long, value_enum, default_value_t = Format::S16le, value_name = "FORM")]
     format: Format,
@@ -60,21 +52,17 @@ pub(crate) struct Arguments {
     /// Milliseconds between partial results on the terminal; 0 shows none
     #[arg(long, default_value_t = 1000, value_name = "MS", value_parser = values::whole(0..=u32::MAX))]
     partial_every: u32,
-    #[command(flatten)]
-    vad: VadArguments,
-    /// Threads; 0 means one for each core
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = values::threads)]
-    threads: usize,
-    #[command(flatten)]
-    attention: AttentionOptions,
     /// Print nothing but the text and errors
     #[arg(long, short)]
     quiet: bool,
     /// Tell of each utterance's time and latency
     #[arg(long, short, conflicts_with = "quiet")]
     verbose: bool,
-    #[command(flatten)]
-    tuning: TuningOptions,
+}
+
+/// Does not show an option that `stream` refuses.
+fn hidden(arg: clap::Arg) -> clap::Arg {
+    arg.hide(true)
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -92,27 +80,19 @@ const WAITING: usize = 300;
 type Piece = Result<(Instant, Vec<f32>), Failure>;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let bytes = ModelBytes::open(arguments.model.as_deref())?;
+    let recognition = &arguments.recognition;
+    let vad = recognition.live()?;
+    let bytes = recognition.open()?;
     let model = bytes.model()?;
-    let Some(vad) = arguments.vad.options(VadOptions::LIVE) else {
-        return Err(Failure::Usage("--vad off: a stream is cut where nobody speaks".into()));
-    };
-    let options = Options {
-        language: language(&model, &bytes.name(), arguments.language.as_deref())?,
-        translate: arguments.translate,
-        precision: arguments.attention.precision(),
-        ..Options::default()
-    };
-    let threads = Threads::new(arguments.threads)
-        .map_err(|error| Failure::Other(format!("cannot start threads: {error}")))?;
-    let tuned = Tuned::load(&arguments.tuning, threads.threads())?;
-    let plan = MemoryPlan::with_options(&model, threads.threads(), &options);
-    let mut arena = super::arena(plan.total())?;
+    let decoding = recognition.decoding(&model)?;
+    let options = recognition.options(&bytes.name(), &model, &decoding)?;
+    let mut session = recognition.session(&bytes, &model, options)?;
+    let Session { threads, tuned, options, arena, .. } = &mut session;
     let failure = |error| Failure::Model(format!("{}: {error}", bytes.name()));
-    let transcriber = Transcriber::new(&model, tuned.kernels, &threads, &mut arena, options);
-    let transcriber = transcriber.map_err(failure)?;
-    let options = StreamOptions { vad, ..StreamOptions::default() };
-    let stream = Stream::new(transcriber, options).map_err(failure)?;
+    let transcriber = Transcriber::new(&model, tuned.kernels, &*threads, arena, *options);
+    let keep_context = arguments.keep_context;
+    let options = StreamOptions { vad, keep_context, ..StreamOptions::default() };
+    let stream = Stream::new(transcriber.map_err(failure)?, options).map_err(failure)?;
 
     let (sender, receiver) = sync_channel(WAITING);
     // Held until the end: dropping it ends the recording.
