@@ -183,7 +183,8 @@ impl Cutter<'_> {
         let Self { config, .. } = *self;
         let (tokens, length) = (window.tokens, window.end - window.start);
         let step = config.timestamp_step as usize;
-        let time = |id: u32| (id - config.timestamp_first) as usize * step;
+        // Text where the rules put a timestamp, which comes first, would be at the beginning.
+        let time = |id: u32| id.saturating_sub(config.timestamp_first) as usize * step;
         let mut before = 0..0;
         let mut emit = |start: usize, end: usize, from: usize, to: usize| {
             let is_text = |id: &u32| *id < config.eot;

@@ -3,6 +3,8 @@
 pub(crate) mod beam;
 pub(crate) mod deflate;
 pub(crate) mod prompt;
+#[cfg(all(test, feature = "std"))]
+mod properties;
 pub(crate) mod rules;
 pub(crate) mod sampling;
 pub(crate) mod search;
