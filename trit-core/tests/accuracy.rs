@@ -128,12 +128,12 @@ fn erf_is_within_its_bound() {
     let (mut absolute, mut relative) = (Worst::new(), Worst::new());
     for x in either_sign(30.0, 2003) {
         let exact = libm::erf(x.into());
-        absolute.see(math::erf(x), exact, 1.2e-7, || format!("{x:e}"));
+        absolute.see(math::erf(x), exact, 4e-7, || format!("{x:e}"));
         // A subnormal argument loses bits in x · p, but no more than an ULP of the smallest normal.
-        relative.see(math::erf(x), exact, 4.0 * ulp(exact), || format!("{x:e}"));
+        relative.see(math::erf(x), exact, 8.0 * ulp(exact), || format!("{x:e}"));
     }
-    absolute.at_most("erf, absolute", 0.6);
-    relative.at_most("erf, in units of 4 ULP", 0.3);
+    absolute.at_most("erf, absolute", 0.82);
+    relative.at_most("erf, in units of 8 ULP", 0.7);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn gelu_is_within_its_bound() {
         let exact = 0.5 * wide * (1.0 + libm::erf(wide * core::f64::consts::FRAC_1_SQRT_2));
         let mut y = [x];
         reference::gelu(&mut y);
-        worst.see(y[0], exact, 1.8e-7 * wide.abs(), || format!("{x:e}"));
+        worst.see(y[0], exact, 3.5e-7 * wide.abs(), || format!("{x:e}"));
     }
     worst.at_most("gelu", 0.6);
 }

@@ -37,7 +37,7 @@ impl SelfTest {
     /// give other bits; a test that holds the embedded model to [`embedded::SELF_TEST`] tells when.
     ///
     /// [`embedded::SELF_TEST`]: crate::embedded::SELF_TEST
-    pub const ARITHMETIC: u32 = 2;
+    pub const ARITHMETIC: u32 = 3;
 
     /// The model's entry that it is stored in.
     pub const ENTRY: &str = "meta.selftest";

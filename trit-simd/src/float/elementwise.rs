@@ -6,30 +6,14 @@ use trit_core::reference::math;
 
 use crate::arch::Isa;
 
-/// Values that pass at once through the steps of [`gelu`].
-const STEP: usize = 256;
-
 /// As `trit_core::reference::gelu`.
-///
-/// In three steps. The operations of one value wait for one another, some hundred cycles; a CPU that
-/// has to look past all of them for the next values finds too few to do meanwhile.
 #[inline(always)]
 pub(crate) fn gelu<I: Isa>(isa: I, x: &mut [f32]) {
     isa.vectorize(
         #[inline(always)]
         || {
-            let mut buffer = [0.0; STEP];
-            for x in x.chunks_mut(STEP) {
-                let erfc = &mut buffer[..x.len()];
-                for (erfc, x) in erfc.iter_mut().zip(&*x) {
-                    *erfc = math::ln_erfc(*x * FRAC_1_SQRT_2);
-                }
-                for erfc in erfc.iter_mut() {
-                    *erfc = math::exp(*erfc);
-                }
-                for (x, erfc) in x.iter_mut().zip(&*erfc) {
-                    *x = (0.5 * *x) * (1.0 + math::erf_by(*x * FRAC_1_SQRT_2, *erfc));
-                }
+            for x in x {
+                *x = (0.5 * *x) * (1.0 + math::erf(*x * FRAC_1_SQRT_2));
             }
         },
     );
