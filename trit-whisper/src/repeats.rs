@@ -32,6 +32,8 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -43,5 +45,23 @@ mod tests {
         // Other timestamps make no other text.
         assert!(see(&[101, 2, 1, 102]) && see(&[2, 1]) && !see(&[1, 2]));
         assert!(!see(&[]) && !see(&[]) && !see(&[]) && !see(&[101]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_loop_is_three_texts_in_a_row(
+            windows in prop::collection::vec(prop::collection::vec(98u32..104, 0..3), 0..30),
+        ) {
+            let config = Config { eot: 100, ..Config::WHISPER };
+            let mut repeats = Repeats::default();
+            let text = |tokens: &[u32]| -> std::vec::Vec<u32> {
+                tokens.iter().copied().filter(|&id| id < config.eot).collect()
+            };
+            for (at, window) in windows.iter().enumerate() {
+                let same = |before: usize| text(&windows[before]) == text(window);
+                let expected = !text(window).is_empty() && at >= 2 && same(at - 1) && same(at - 2);
+                prop_assert_eq!(repeats.see(&config, window), expected, "{} of {:?}", at, windows);
+            }
+        }
     }
 }

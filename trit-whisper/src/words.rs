@@ -382,6 +382,8 @@ pub(crate) fn fit_words(segment: &Range<u64>, words: &mut [Timing]) {
 mod tests {
     use serde_json::Value;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Counts in a list of the fixture.
@@ -509,6 +511,105 @@ mod tests {
                     same(word.end, &expected[1]);
                 }
             }
+        }
+    }
+
+    /// A token table of these bytes.
+    fn table(tokens: &[std::vec::Vec<u8>]) -> std::vec::Vec<u8> {
+        let mut bytes = (tokens.len() as u32).to_le_bytes().to_vec();
+        let mut offset = 0u32;
+        bytes.extend(offset.to_le_bytes());
+        for token in tokens {
+            offset += token.len() as u32;
+            bytes.extend(offset.to_le_bytes());
+        }
+        bytes.extend(tokens.concat());
+        bytes
+    }
+
+    /// Characters in pieces, and what is part of none.
+    const PARTS: &[&[u8]] = &[b"\xE6", b"\x97\xA5", b"\xE6\x97", b"\xA5", b"\xFF"];
+
+    /// Tokens that cut characters, have several words, punctuation or nothing in them.
+    fn any_tokens() -> impl Strategy<Value = std::vec::Vec<std::vec::Vec<u8>>> {
+        let piece = prop_oneof![
+            prop::sample::select(
+                &[" a", "b", "'s", " \"", ".", "…", " ", "", "?!", " (", "。", "-"][..]
+            )
+            .prop_map(|text| text.as_bytes().to_vec()),
+            "\\PC{0,3}".prop_map(String::into_bytes),
+            prop::sample::select(PARTS).prop_map(<[u8]>::to_vec),
+        ];
+        prop::collection::vec(piece, 1..24)
+    }
+
+    proptest! {
+        #[test]
+        fn words_have_all_tokens_in_order(tokens in any_tokens(), spaces in any::<bool>()) {
+            let bytes = table(&tokens);
+            let ids: std::vec::Vec<u32> = (0..tokens.len() as u32).collect();
+            let text = Text { tokens: &ids, table: TokenTable::parse(&bytes, ids.len()).unwrap() };
+            let mut words = [Timing::zeroed(); 24];
+            let count = text.split(spaces, &mut words);
+            let words = &mut words[..count];
+            let check = |words: &[Timing]| {
+                let mut next = 0;
+                for word in words.iter().filter(|word| word.from < word.to) {
+                    assert_eq!(word.from, next, "{words:?}");
+                    next = word.to;
+                }
+                assert_eq!(next as usize, tokens.len(), "{words:?}");
+            };
+            check(words);
+            prop_assert!(words.iter().all(|word| word.from < word.to));
+            let is_text = |tokens: &[std::vec::Vec<u8>]| String::from_utf8(tokens.concat()).is_ok();
+            if is_text(&tokens) {
+                prop_assert!(words.iter().all(|word| is_text(&tokens[word.tokens()])), "{:?}", words);
+            }
+            text.merge_punctuation(words);
+            check(words);
+        }
+
+        /// Words that follow one another still do once they are shortened and brought together with
+        /// their segment.
+        #[test]
+        fn times_of_words_stay_in_order(
+            lengths in prop::collection::vec(
+                (0u64..200, prop_oneof![Just(0u64), 1u64..100]).prop_map(|(n, pause)| (320 * n, 320 * pause)),
+                1..20,
+            ),
+            ends in prop::collection::vec(any::<bool>(), 20),
+            (start, length) in (0u64..900_000, 1u64..600_000),
+            last_speech in 0u64..900_000,
+            first in 0u64..900_000,
+        ) {
+            let bytes = table(&[b".".to_vec(), b" a".to_vec()]);
+            let ids: std::vec::Vec<u32> = ends.iter().map(|&end| u32::from(!end)).collect();
+            let text = Text { tokens: &ids, table: TokenTable::parse(&bytes, 2).unwrap() };
+            let mut now = first;
+            let mut words: std::vec::Vec<_> = (0u32..)
+                .zip(&lengths)
+                .map(|(at, (length, pause))| {
+                    let start = now;
+                    now += length + pause;
+                    Timing { from: at, to: at + 1, ..timing(start, start + length) }
+                })
+                .collect();
+            let check = |words: &[Timing]| {
+                assert!(words.iter().all(|word| word.start <= word.end), "{words:?}");
+                assert!(words.windows(2).all(|pair| pair[0].end <= pair[1].start), "{words:?}");
+            };
+            let median = median_length(&words, &mut [0; 20]);
+            prop_assert!(median <= LONGEST_MEDIAN);
+            shorten_at_sentences(&text, &mut words, median);
+            check(&words);
+            let mut fitted = words.clone();
+            let mut segment = start..start + length;
+            fit_segment(&mut segment, &mut fitted, median, last_speech);
+            check(&fitted);
+            fit_words(&(start..start + length), &mut words);
+            check(&words);
+            prop_assert!(words.iter().all(|word| start <= word.start && word.end <= start + length));
         }
     }
 }

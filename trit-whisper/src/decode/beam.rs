@@ -66,6 +66,8 @@ pub(crate) fn sort(candidates: &mut [Candidate]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn few(logits: &[f32], room: usize) -> Vec<(u32, f32)> {
@@ -99,5 +101,24 @@ mod tests {
         sort(&mut all);
         let order = all.map(|c| (c.source, c.token));
         assert_eq!(order, [(2, 0), (0, 3), (0, 9), (1, 4)]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_few_are_the_first_of_all(
+            logits in prop::collection::vec(
+                prop_oneof![5 => -9.0f32..9.0, 1 => Just(NEVER), 2 => Just(1.5)],
+                0..60,
+            ),
+            room in 0usize..34,
+        ) {
+            let mut all: std::vec::Vec<_> = (0u32..).zip(&logits).filter(|(_, x)| **x > NEVER).collect();
+            all.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.cmp(&b.0)));
+            let expected: std::vec::Vec<_> = all.iter().take(room).map(|&(token, _)| token).collect();
+            let found = few(&logits, room);
+            let tokens: std::vec::Vec<_> = found.iter().map(|&(token, _)| token).collect();
+            prop_assert_eq!(tokens, expected);
+            prop_assert!(found.iter().all(|&(_, logprob)| logprob <= 1e-6));
+        }
     }
 }

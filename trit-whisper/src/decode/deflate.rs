@@ -5,6 +5,7 @@
 //! without writing anything: its search for matches (lazy, hash chains of 128, RFC 1951), its Huffman
 //! codes with their bounded lengths, and its choice between stored, fixed and dynamic blocks.
 
+use super::huffman::code_lengths;
 use crate::arena::{Arena, size};
 use crate::config::Config;
 
@@ -189,9 +190,9 @@ impl<'a> Deflate<'a> {
     }
 }
 
-const LITERALS: usize = 286;
+pub(super) const LITERALS: usize = 286;
 const DISTANCES: usize = 30;
-const LENGTHS: usize = 19;
+pub(super) const LENGTHS: usize = 19;
 const END_OF_BLOCK: usize = 256;
 
 /// The order in which lengths of codes' own codes are sent.
@@ -341,170 +342,10 @@ fn count_runs(lengths: &[u8], counts: &mut [u32; LENGTHS]) {
     }
 }
 
-/// Lengths of a Huffman code of these counts, none longer than `most` bits; 0 for symbols that do not
-/// occur. As zlib's `build_tree`: two symbols have a code at least, of equal nodes the shallower comes
-/// first, and codes that are too long are shortened at the cost of others.
-fn code_lengths(counts: &[u32], most: u8, lengths: &mut [u8]) {
-    let mut tree = Tree::new(counts);
-    tree.join();
-    tree.lengths(most, lengths);
-}
-
-/// Leaves and inner nodes of the largest code.
-const NODES: usize = 2 * LITERALS + 1;
-
-/// A Huffman tree in the making.
-struct Tree {
-    count: [u32; NODES],
-    depth: [u8; NODES],
-    parent: [u16; NODES],
-    /// A heap of `len` nodes from 1 on, least first; from `sorted` on, nodes by falling count.
-    heap: [u16; NODES],
-    len: usize,
-    sorted: usize,
-    /// Leaves are below it.
-    leaves: usize,
-}
-
-impl Tree {
-    fn new(counts: &[u32]) -> Self {
-        let mut tree = Self {
-            count: [0; NODES],
-            depth: [0; NODES],
-            parent: [0; NODES],
-            heap: [0; NODES],
-            len: 0,
-            sorted: NODES,
-            leaves: counts.len(),
-        };
-        tree.count[..counts.len()].copy_from_slice(counts);
-        let mut last = None;
-        for symbol in 0..counts.len() {
-            if counts[symbol] != 0 {
-                tree.push(symbol);
-                last = Some(symbol);
-            }
-        }
-        // A code of fewer than two symbols gets others that never occur.
-        while tree.len < 2 {
-            let forced = match last {
-                Some(last) if last >= 2 => 0,
-                Some(last) => last + 1,
-                None => 0,
-            };
-            if last.is_none_or(|last| last < 2) {
-                last = Some(forced);
-            }
-            tree.count[forced] = 1;
-            tree.push(forced);
-        }
-        for at in (1..=tree.len / 2).rev() {
-            tree.sift(at);
-        }
-        tree
-    }
-
-    fn push(&mut self, node: usize) {
-        self.len += 1;
-        self.heap[self.len] = node as u16;
-    }
-
-    fn less(&self, a: u16, b: u16) -> bool {
-        let key = |node: u16| (self.count[usize::from(node)], self.depth[usize::from(node)]);
-        key(a) <= key(b)
-    }
-
-    /// Lets the node at `at` sink to its place.
-    fn sift(&mut self, mut at: usize) {
-        let node = self.heap[at];
-        let mut child = 2 * at;
-        while child <= self.len {
-            if child < self.len && self.less(self.heap[child + 1], self.heap[child]) {
-                child += 1;
-            }
-            if self.less(node, self.heap[child]) {
-                break;
-            }
-            self.heap[at] = self.heap[child];
-            at = child;
-            child = 2 * at;
-        }
-        self.heap[at] = node;
-    }
-
-    /// Keeps a node for later, before all others.
-    fn keep(&mut self, node: u16) {
-        self.sorted -= 1;
-        self.heap[self.sorted] = node;
-    }
-
-    /// Joins the two least nodes until one is left.
-    fn join(&mut self) {
-        let mut next = self.leaves;
-        while self.len >= 2 {
-            let first = self.heap[1];
-            self.heap[1] = self.heap[self.len];
-            self.len -= 1;
-            self.sift(1);
-            let second = self.heap[1];
-            self.keep(first);
-            self.keep(second);
-            let [a, b] = [usize::from(first), usize::from(second)];
-            self.count[next] = self.count[a] + self.count[b];
-            self.depth[next] = self.depth[a].max(self.depth[b]) + 1;
-            (self.parent[a], self.parent[b]) = (next as u16, next as u16);
-            self.heap[1] = next as u16;
-            next += 1;
-            self.sift(1);
-        }
-        self.keep(self.heap[1]);
-    }
-
-    /// Lengths of the leaves' codes, none over `most`.
-    fn lengths(&self, most: u8, lengths: &mut [u8]) {
-        let mut bits = [0u8; NODES];
-        let mut of_length = [0u32; 16];
-        let mut over = 0i32;
-        let is_leaf = |node: usize| node < self.leaves;
-        // The first is the root. Parents come before their children.
-        for &node in &self.heap[self.sorted + 1..] {
-            let node = usize::from(node);
-            bits[node] = bits[usize::from(self.parent[node])] + 1;
-            if bits[node] > most {
-                bits[node] = most;
-                over += 1;
-            }
-            if is_leaf(node) {
-                of_length[usize::from(bits[node])] += 1;
-            }
-        }
-        lengths.fill(0);
-        if over == 0 {
-            lengths.copy_from_slice(&bits[..lengths.len()]);
-            return;
-        }
-        while over > 0 {
-            // A leaf that is not as deep as may be goes down, and one that was too deep beside it.
-            let most = usize::from(most);
-            let from = (1..most).rev().find(|&length| of_length[length] != 0).unwrap_or(1);
-            of_length[from] -= 1;
-            of_length[from + 1] += 2;
-            of_length[most] -= 1;
-            over -= 2;
-        }
-        // The rarest leaves, which come last, get the longest codes.
-        let nodes = self.heap[self.sorted..].iter().rev().map(|&node| usize::from(node));
-        let mut leaves = nodes.filter(|&node| is_leaf(node));
-        for length in (1..=most).rev() {
-            for leaf in leaves.by_ref().take(of_length[usize::from(length)] as usize) {
-                lengths[leaf] = length;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn deflated(text: &[u8]) -> usize {
@@ -542,5 +383,40 @@ mod tests {
         // Far beyond what there is room for.
         let many = core::iter::repeat_n(&b" so"[..], 100_000);
         assert!(deflate.ratio(many) > 100.0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        /// No text grows by more than a stored block's frame, and none shrinks more than deflate can.
+        #[test]
+        fn ratios_are_those_of_texts(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..20),
+                    prop::collection::vec(prop::sample::select(&b"ab \xC3\xA9"[..]), 0..20),
+                ],
+                0..30,
+            ),
+            times in 1usize..200,
+            n_text_ctx in 4u32..448,
+        ) {
+            let config = Config { n_text_ctx, ..Config::WHISPER };
+            let mut memory = std::vec![0; Deflate::bytes(&config) + 64];
+            let mut deflate = Deflate::take(&config, &mut Arena::new(&mut memory)).unwrap();
+            let text = || pieces.iter().map(std::vec::Vec::as_slice);
+            let repeated = (0..times).flat_map(|_| text());
+            let ratio = deflate.ratio(repeated);
+            // 258 bytes take two bits at best.
+            prop_assert!((0.0..=1032.0).contains(&ratio), "{}", ratio);
+            // What was there before does not count.
+            let again = deflate.ratio((0..times).flat_map(|_| text()));
+            prop_assert_eq!(ratio.to_bits(), again.to_bits());
+            let all = pieces.concat();
+            if all.len() <= deflate.text.len() {
+                deflate.text[..all.len()].copy_from_slice(&all);
+                prop_assert!(deflate.deflated(all.len()) <= all.len() + 11);
+            }
+        }
     }
 }

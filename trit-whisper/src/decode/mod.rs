@@ -2,6 +2,7 @@
 
 pub(crate) mod beam;
 pub(crate) mod deflate;
+mod huffman;
 pub(crate) mod prompt;
 #[cfg(all(test, feature = "std"))]
 mod properties;

@@ -112,6 +112,8 @@ impl<'a> Context<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// 24 positions, so 11 tokens of text before.
@@ -218,5 +220,59 @@ mod tests {
         let options = Options::default();
         let prompt = context.prompt(&config, &options, None, true);
         assert_eq!(prompt, Prompt { tokens: &[107, 3, 101], start: 2 });
+    }
+
+    proptest! {
+        /// Whatever is asked for, a quarter of the positions stays free where there are enough for the
+        /// start of transcript, and each part is the end of what was given, or the beginning of hotwords.
+        #[test]
+        fn prompts_leave_room_for_an_answer(
+            n_text_ctx in 4u32..70,
+            pushed in prop::collection::vec(0usize..40, 0..4),
+            (hotwords, initial, prefix) in (0u32..80, 0u32..80, 0u32..80),
+            (carry, timestamps, translate, is_first) in any::<(bool, bool, bool, bool)>(),
+            language in prop::option::of(Just(103)),
+        ) {
+            let config = Config { n_text_ctx, ..CONFIG };
+            let mut memory = std::vec![0; Context::bytes(&config) + 64];
+            let mut context = Context::take(&config, &mut Arena::new(&mut memory)).unwrap();
+            let mut said = std::vec::Vec::new();
+            for len in pushed {
+                let tokens = range(1_000 + said.len() as u32, (1_000 + said.len() + len) as u32);
+                context.push(&tokens);
+                said.extend(tokens);
+            }
+            prop_assert!(said.ends_with(context.tokens()));
+            let hotwords = range(2_000, 2_000 + hotwords);
+            let (initial, prefix) = (range(3_000, 3_000 + initial), range(4_000, 4_000 + prefix));
+            let options = Options {
+                hotwords: &hotwords,
+                initial_prompt: &initial,
+                carry_initial_prompt: carry,
+                prefix: &prefix,
+                timestamps,
+                translate,
+                ..Options::default()
+            };
+            let Prompt { tokens, start } = context.prompt(&config, &options, language, is_first);
+
+            let ctx = n_text_ctx as usize;
+            let part = |from: u32| -> std::vec::Vec<u32> {
+                tokens.iter().copied().filter(|id| (from..from + 1_000).contains(id)).collect()
+            };
+            let starts = 1 + 2 * usize::from(language.is_some()) + usize::from(!timestamps);
+            prop_assert!(tokens.len() <= (ctx / 4 * 3).max(starts) && tokens.len() <= ctx);
+            prop_assert_eq!(tokens.iter().filter(|&&id| id == config.sot).count(), 1);
+            prop_assert_eq!(tokens[start], config.sot);
+            prop_assert_eq!(start > 0, tokens[0] == config.sot_prev);
+            let before = part(1_000).len() + part(2_000).len() + part(3_000).len();
+            prop_assert_eq!(start, before + usize::from(before > 0));
+            prop_assert_eq!(tokens.len(), start + starts + part(4_000).len());
+            prop_assert!(tokens.ends_with(&part(4_000)) && before < (ctx / 2).max(1));
+            prop_assert!(said.ends_with(&part(1_000)) && hotwords.starts_with(&part(2_000)));
+            prop_assert!(initial.ends_with(&part(3_000)) && prefix.ends_with(&part(4_000)));
+            prop_assert!(carry || part(3_000).is_empty());
+            prop_assert!(is_first || part(4_000).is_empty());
+        }
     }
 }

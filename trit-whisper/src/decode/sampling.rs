@@ -112,6 +112,8 @@ fn mix(mut x: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -165,5 +167,50 @@ mod tests {
         assert_ne!(random.uniform(), Random::new(42).of(0).of(3).uniform());
         assert_ne!(random.uniform(), Random::new(43).of(3).of(0).uniform());
         assert_eq!(Random::new(0).of(0).0, 0xE220_A839_7B1D_CDAF);
+    }
+
+    /// Logits of which one at least may be chosen.
+    fn any_logits() -> impl Strategy<Value = std::vec::Vec<f32>> {
+        let logit = prop_oneof![8 => -60.0f32..60.0, 1 => Just(NEVER), 1 => Just(3.0)];
+        let some = |logits: &std::vec::Vec<f32>| largest(logits) > NEVER;
+        prop::collection::vec(logit, 1..40).prop_filter("none may be chosen", some)
+    }
+
+    proptest! {
+        #[test]
+        fn probabilities_are_probabilities(logits in any_logits()) {
+            let softmax = Softmax::new(&logits).unwrap();
+            let found: std::vec::Vec<_> = logits.iter().map(|&x| softmax.probability(x)).collect();
+            prop_assert!(found.iter().all(|p| (0.0..=1.000_001).contains(p)), "{:?}", found);
+            prop_assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{:?}", found);
+            let best = likeliest(&logits) as usize;
+            prop_assert_eq!(logits[best], largest(&logits));
+            prop_assert!(logits[..best].iter().all(|&logit| logit < logits[best]));
+            prop_assert_eq!(probability(&logits, best as u32).to_bits(), found[best].to_bits());
+        }
+
+        /// However cold or hot, and for every random number.
+        #[test]
+        fn what_is_drawn_may_be_chosen(
+            logits in any_logits(),
+            temperature in prop_oneof![
+                0.01f32..4.0,
+                prop::sample::select(&[1e-45, f32::MIN_POSITIVE, 1e-20, 1e20, f32::MAX][..]),
+            ],
+            seed in any::<u64>(),
+            index in any::<usize>(),
+        ) {
+            let uniform = Random::new(seed).of(index).uniform();
+            prop_assert!((0.0..1.0).contains(&uniform));
+            let drawn = draw(&logits, temperature, uniform);
+            prop_assert!(logits[drawn as usize] > NEVER);
+            prop_assert_eq!(drawn, draw(&logits, temperature, Random::new(seed).of(index).uniform()));
+            if temperature < 1e-19 {
+                prop_assert_eq!(logits[drawn as usize], largest(&logits));
+            }
+            // The greater the number, the later the token.
+            prop_assert!(drawn <= draw(&logits, temperature, 1.0 - f64::EPSILON / 2.0));
+            prop_assert!(draw(&logits, temperature, 0.0) <= drawn);
+        }
     }
 }
