@@ -19,6 +19,17 @@ macro_rules! levels {
             features [$($feature:tt),+], above [$($below:ident),*], tokens $tokens:literal;
     )+) => {
         /// A set of instructions that kernels are written for.
+        ///
+        /// ```
+        /// use trit_simd::Level;
+        ///
+        /// assert_eq!(Level::ALL.first(), Some(&Level::Avx512Vbmi));
+        /// assert_eq!(Level::ALL.last(), Some(&Level::Scalar));
+        /// assert_eq!(Level::Dotprod.name(), "dotprod");
+        /// assert_eq!(Level::Dotprod.features(), ["dotprod", "neon"]);
+        /// assert_eq!((Level::Avx512Vnni.tokens(), Level::Avx2.tokens()), (8, 4));
+        /// assert!(Level::I8mm.levels().has(Level::Neon) && !Level::I8mm.levels().has(Level::Sve));
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Level {
@@ -75,6 +86,20 @@ macro_rules! levels {
         ///
         /// A token can only be made where the instructions exist, so a kernel that takes its token
         /// from here cannot run where it must not.
+        ///
+        /// ```
+        /// use trit_simd::{Cpu, Level};
+        ///
+        /// let cpu = Cpu::detect();
+        /// let level = cpu.level();
+        /// assert!(cpu.has(level) && cpu.levels().has(level));
+        ///
+        /// // Held back, and not at all.
+        /// assert_eq!(cpu.at(level).unwrap().level(), level);
+        /// let baseline = Cpu::baseline();
+        /// assert_eq!(baseline.level(), Level::Scalar);
+        /// assert!(baseline.at(Level::Avx2).is_none() && baseline.at(Level::Scalar).is_some());
+        /// ```
         #[derive(Debug, Clone, Copy)]
         pub struct Cpu {
             $(#[cfg($target)] $token: Option<$level>,)+
@@ -138,7 +163,12 @@ impl fmt::Display for Level {
 ///
 /// let old = Levels::of(|feature| ["sse4.2", "avx", "avx2", "f16c", "fma"].contains(&feature));
 /// assert_eq!(old, Level::Avx2.levels());
+/// assert!(old.has(Level::Avx2) && !old.has(Level::AvxVnni));
 /// assert_eq!(registry::chosen(old, 1)[0], "ternary_t4_i8_f32__avx2");
+///
+/// // A set of instructions brings along the lesser ones, and all of them the baseline.
+/// assert_eq!(old.union(Level::AvxVnni.levels()), Level::AvxVnni.levels());
+/// assert_eq!(old.union(Levels::BASELINE), old);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Levels(u32);

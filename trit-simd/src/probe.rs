@@ -23,6 +23,19 @@ use crate::cpu::{Cpu, Level};
 /// in registers, and returns how many products that were: `rounds` times a few hundred.
 ///
 /// `None` if the CPU lacks the level, and for [`Level::Scalar`], [`Level::Sve`] and
+///
+/// ```
+/// use trit_simd::{Cpu, Level, probe::multiply};
+///
+/// let cpu = Cpu::detect();
+/// assert_eq!(multiply(&cpu, Level::Scalar, 1000), None);
+/// for level in Level::ALL {
+///     if let Some(products) = multiply(&cpu, level, 1) {
+///         assert_eq!(multiply(&cpu, level, 1000), Some(1000 * products));
+///     }
+/// }
+/// ```
+///
 /// [`Level::Simd128`]: what the compiler or an engine makes of those is no ceiling.
 pub fn multiply(cpu: &Cpu, level: Level, rounds: u64) -> Option<u64> {
     fn run<T: Multiply>(token: T, rounds: u64) -> u64 {
@@ -53,6 +66,14 @@ pub fn multiply(cpu: &Cpu, level: Level, rounds: u64) -> Option<u64> {
 pub(crate) const CHAINS: usize = 12;
 
 /// A cache line, or half of one.
+///
+/// ```
+/// use trit_simd::probe::Line;
+///
+/// // 1 MiB to read, at an address that vectors of any width load from without crossing a line.
+/// let memory = vec![Line([0; 8]); (1 << 20) / size_of::<Line>()];
+/// assert!(memory.as_ptr().addr().is_multiple_of(64));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub struct Line(pub [u64; 8]);

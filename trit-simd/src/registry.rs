@@ -4,6 +4,15 @@
 //! tests and the benchmarks alike, so a variant cannot exist untested. A level may have several
 //! designs of an operation, each the best for some shapes: a design says from how many tokens it is
 //! the default. Names follow `{op}_{weights}_{acts}_{out}__{level}[_{design}]`.
+//!
+//! ```
+//! use trit_simd::{Level, registry};
+//!
+//! // What a Raspberry Pi 4 (NEON without dot products) runs for one token and for a window of them.
+//! let [one, window] = [1, 1500].map(|tokens| registry::chosen(Level::Neon.levels(), tokens)[0]);
+//! assert_eq!(one, "ternary_t4_i8_f32__neon");
+//! assert_eq!(window, "ternary_t4_i8_f32__neon_lookup");
+//! ```
 
 use trit_core::heads::Side;
 use trit_core::reference::{DftTable, FFT_SIZE, LANES};
@@ -150,6 +159,14 @@ impl<F: Copy + Sync> Catalogue for Table<F> {
 macro_rules! operations {
     ($($operation:ident: $type:ident = $table:ident;)+) => {
         /// How many operations there are.
+        ///
+        /// ```
+        /// use trit_simd::{Level, registry};
+        ///
+        /// // Every operation has one scalar variant.
+        /// let scalar = registry::variants().filter(|(_, level)| *level == Level::Scalar);
+        /// assert_eq!(scalar.count(), registry::OPERATIONS);
+        /// ```
         pub const OPERATIONS: usize = TABLES.len();
 
         /// Every operation's table.
@@ -219,11 +236,30 @@ operations! {
 }
 
 /// Name and level of every variant this build has, by operation, best first.
+///
+/// ```
+/// use trit_simd::{Cpu, registry};
+///
+/// // A build may have variants that the CPU at hand cannot run.
+/// let cpu = Cpu::detect();
+/// for (name, level) in registry::variants().filter(|(_, level)| cpu.has(*level)) {
+///     println!("{name} needs {:?}", level.features());
+/// }
+/// assert!(registry::variants().any(|(name, _)| name == "ternary_t4_i8_f32__scalar"));
+/// ```
 pub fn variants() -> impl Iterator<Item = (&'static str, Level)> {
     every().filter_map(|(name, level, built)| built.then_some((name, level)))
 }
 
 /// Name and level of every variant on any architecture, by operation, best first.
+///
+/// ```
+/// use trit_simd::{Level, registry};
+///
+/// // On ARM as on x86-64.
+/// assert!(registry::catalogue().any(|row| row == ("ternary_t4_i8_f32__i8mm", Level::I8mm)));
+/// assert!(registry::catalogue().count() > registry::variants().count());
+/// ```
 pub fn catalogue() -> impl Iterator<Item = (&'static str, Level)> {
     every().map(|(name, level, _)| (name, level))
 }

@@ -10,6 +10,14 @@ use crate::arch::Isa;
 const QUERIES: usize = 4;
 
 /// Floats of scratch for attention over `ctx` keys.
+///
+/// ```
+/// use trit_simd::attention_scratch_len;
+///
+/// // Sized at compile time, for the 448 positions of Whisper's decoder: four queries' scores.
+/// static SCRATCH: [f32; attention_scratch_len(448)] = [0.0; attention_scratch_len(448)];
+/// assert_eq!(SCRATCH.len(), 4 * 448);
+/// ```
 pub const fn scratch_len(ctx: usize) -> usize {
     QUERIES * ctx.next_multiple_of(LANES)
 }

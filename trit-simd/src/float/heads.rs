@@ -21,6 +21,18 @@ const ROUND: f32 = 12_582_912.0;
 const INFINITY_BITS: u32 = 0x7F80_0000;
 
 /// Floats of scratch for attention over the positions of `shape`.
+///
+/// ```
+/// use trit_core::HeadShape;
+/// use trit_simd::{attention_scratch_len, attention_u7_scratch_len};
+///
+/// // Twelve heads of width 64, as in Whisper small. Scratch serves one head after another.
+/// let shape = HeadShape::new(12, 64, 1500)?;
+/// let one = HeadShape::new(1, 64, 1500)?;
+/// assert_eq!(attention_u7_scratch_len(&shape), attention_u7_scratch_len(&one));
+/// assert!(attention_u7_scratch_len(&shape) < attention_scratch_len(1500));
+/// # Ok::<(), trit_core::MatrixError>(())
+/// ```
 pub const fn scratch_len(shape: &HeadShape) -> usize {
     let Layout { positions, blocks, width } = Layout::new(shape);
     // Shares and steps; of each query codes, four numbers for each block, and itself as int8.

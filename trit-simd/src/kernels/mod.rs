@@ -15,6 +15,17 @@ use crate::tune::Select;
 ///
 /// An operation may have several designs, each the best for some shapes. [`new`](Self::new) takes
 /// the one known to be best for the number of tokens, [`with`](Self::with) another.
+///
+/// ```
+/// use trit_simd::{Cpu, Kernels};
+///
+/// let kernels = Kernels::new(&Cpu::detect());
+/// let (mut fast, mut plain) = ([0.1; 100], [0.1; 100]);
+/// kernels.softmax(&mut fast);
+/// Kernels::scalar().softmax(&mut plain);
+/// // Not about the same: the same bits.
+/// assert_eq!(fast.map(f32::to_bits), plain.map(f32::to_bits));
+/// ```
 #[derive(Clone, Copy)]
 pub struct Kernels {
     cpu: Cpu,
@@ -113,6 +124,15 @@ impl Kernels {
     }
 
     /// As [`names`](Self::names), for so many tokens.
+    ///
+    /// ```
+    /// use trit_simd::{Cpu, Kernels, Level};
+    ///
+    /// if let Some(cpu) = Cpu::detect().at(Level::Avx2) {
+    ///     let names = Kernels::new(&cpu).names_for(128);
+    ///     assert_eq!(names[0], "ternary_t4_i8_f32__avx2_lookup");
+    /// }
+    /// ```
     pub fn names_for(&self, tokens: usize) -> [&'static str; registry::OPERATIONS] {
         self.chosen.names(tokens)
     }

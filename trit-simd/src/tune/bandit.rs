@@ -57,6 +57,22 @@ const TAKE: i16 = 161;
 const LEAVE: i16 = -52;
 
 /// Why a variant was chosen.
+///
+/// ```
+/// use trit_simd::tune::{Bandit, Verdict};
+///
+/// fn verdict(costs: &[f32]) -> Option<Verdict> {
+///     let mut bandit = Bandit::new(costs.len());
+///     while bandit.verdict().is_none() {
+///         let draw = bandit.draw();
+///         bandit.record(draw, costs[draw.arm()]);
+///     }
+///     bandit.verdict()
+/// }
+/// assert_eq!(verdict(&[1.0]), Some(Verdict::Only));
+/// assert_eq!(verdict(&[1.0, 0.995]), Some(Verdict::Unbeaten));
+/// assert_eq!(verdict(&[1.0, 0.9]), Some(Verdict::Won));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -71,6 +87,16 @@ pub enum Verdict {
 }
 
 /// A variant to run, by its number; 0 is the default.
+///
+/// ```
+/// use trit_simd::tune::Bandit;
+///
+/// let mut bandit = Bandit::new(3);
+/// // Two calls of the default warm up; then variants take turns, and their times count.
+/// let draws = [(); 5].map(|()| bandit.draw());
+/// assert_eq!(draws.map(|draw| draw.arm()), [0, 0, 0, 1, 2]);
+/// assert_eq!(draws.map(|draw| draw.is_trial()), [false, false, true, true, true]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
     arm: u8,
@@ -120,7 +146,7 @@ enum Stage {
 /// The search for the fastest of up to [`ARMS`] variants, of which number 0 is the default.
 ///
 /// ```
-/// use trit_simd::tune::{Bandit, MOST_CALLS, Verdict};
+/// use trit_simd::tune::{ARMS, Bandit, MOST_CALLS, Verdict};
 ///
 /// // Variant 2 is the fastest of four.
 /// let costs = [1.0, 5.0, 0.8, 0.9];
@@ -131,6 +157,10 @@ enum Stage {
 /// }
 /// assert_eq!((bandit.draw().arm(), bandit.verdict()), (2, Some(Verdict::Won)));
 /// assert!(bandit.calls() <= MOST_CALLS);
+/// assert_eq!((bandit.rival(), bandit.cost(2)), (Some(2), Some(0.8)));
+///
+/// // Of more than it has room for, the last are not tried.
+/// assert_eq!(format!("{:?}", Bandit::new(100)), format!("{:?}", Bandit::new(ARMS)));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Bandit {

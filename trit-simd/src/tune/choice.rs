@@ -10,6 +10,22 @@ use super::variants;
 ///
 /// Costs are the least time of a call by its multiply-accumulates, in the clock's unit: nanoseconds of
 /// [`SystemClock`](super::SystemClock).
+///
+/// ```
+/// use trit_simd::Cpu;
+/// use trit_simd::tune::{Operation, Shape, Tuner, Verdict};
+///
+/// // A CPU without vectors has one variant, so nothing is tried.
+/// let cpu = Cpu::baseline();
+/// let mut tuner = Tuner::<8>::new(&cpu);
+/// let shape = Shape::new(Operation::Int8, 512, 512, 1, 1);
+/// assert!(tuner.start(shape, "matmul_i8_i8_f32__scalar").is_none());
+///
+/// let choice = tuner.choices().next().unwrap();
+/// assert_eq!((choice.shape(), choice.verdict(), choice.calls()), (shape, Verdict::Only, 0));
+/// assert_eq!((choice.variant(), choice.default()), ("matmul_i8_i8_f32__scalar", choice.variant()));
+/// assert_eq!((choice.default_cost(), choice.rival()), (None, None));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Choice {
     pub(super) shape: Shape,
@@ -72,6 +88,26 @@ impl Choice {
 /// [`Kernels::selecting`](crate::Kernels::selecting) runs by it; a shape that it does not have runs
 /// the default. [`write`](Self::write) and [`parse`](Self::parse) keep it between runs of a program.
 /// As all variants give the same bits, a tuning can make a program slower, but not wrong.
+///
+/// ```
+/// use trit_simd::Cpu;
+/// use trit_simd::tune::{Operation, Shape, Tuning};
+///
+/// // As it was written to a file earlier.
+/// let text = "trit tuning 1\n\
+///             device board 7\n\
+///             ternary_t4_i8_f32__scalar 768 768 1 1 0.25 - - 2 only\n\
+///             end 1\n";
+/// let mut tuning = Tuning::<8>::parse(text, "board 7", &Cpu::detect())?;
+/// let choice = *tuning.get(Shape::new(Operation::TernaryT4, 768, 768, 1, 1)).unwrap();
+/// assert_eq!(choice.default_cost(), Some(0.25));
+///
+/// // A second choice for a shape replaces the first.
+/// assert!(tuning.insert(choice));
+/// assert!(tuning.len() == 1 && !tuning.is_empty());
+/// assert!(tuning.iter().all(|found| *found == choice));
+/// # Ok::<(), trit_simd::tune::TuningError<'_>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tuning<const SHAPES: usize> {
     choices: Map<Choice, SHAPES>,

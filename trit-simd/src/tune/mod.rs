@@ -16,6 +16,28 @@
 //! chosen only if it won a sequential test against it, with which noise alone succeeds less often than
 //! once in 10,000 times; and a search ends after [`MOST_CALLS`] calls, whatever was timed. A
 //! thousandfold slower variant is called twice.
+//!
+//! ```
+//! use trit_simd::tune::{Operation, Shape, Tuner};
+//! use trit_simd::{Cpu, Kernels};
+//!
+//! let cpu = Cpu::detect();
+//! let shape = Shape::new(Operation::TernaryT4, 768, 768, 1, 1);
+//! let mut kernels = Kernels::new(&cpu);
+//! let default = kernels.names()[Operation::TernaryT4 as usize];
+//!
+//! let mut tuner = Tuner::<8>::new(&cpu);
+//! while tuner.choices().next().is_none() {
+//!     // `None` for a call that runs the default and need not be timed.
+//!     if let Some(trial) = tuner.start(shape, default) {
+//!         // Time the product with `kernels.with(trial.variant())`; here scalar code takes longer.
+//!         let time = if trial.variant().ends_with("scalar") { 1000 } else { 100 };
+//!         tuner.finish(trial, time, shape.macs());
+//!     }
+//! }
+//! let choice = tuner.choices().next().unwrap();
+//! assert_eq!(choice.variant(), default, "as fast as others, and left for none");
+//! ```
 
 mod bandit;
 mod choice;

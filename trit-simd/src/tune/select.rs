@@ -6,12 +6,47 @@ use super::variants;
 
 /// A clock. Only differences and their ratios count, so the unit is free: nanoseconds, cycles. One
 /// that goes by coarse steps or wraps now and then costs accuracy, not correctness.
+///
+/// ```
+/// use core::sync::atomic::{AtomicU64, Ordering};
+/// use trit_simd::tune::Clock;
+///
+/// /// Counted up by a timer's interrupt.
+/// struct Ticks(AtomicU64);
+///
+/// impl Clock for Ticks {
+///     fn now(&self) -> u64 {
+///         self.0.load(Ordering::Relaxed)
+///     }
+/// }
+///
+/// let ticks = Ticks(AtomicU64::new(41));
+/// ticks.0.fetch_add(1, Ordering::Relaxed);
+/// assert_eq!(ticks.now(), 42);
+/// ```
 pub trait Clock {
     /// The time now.
     fn now(&self) -> u64;
 }
 
 /// A variant to run, and what is to be learnt from it.
+///
+/// ```
+/// use trit_simd::tune::{Operation, Shape, Tuner};
+/// use trit_simd::{Cpu, Kernels};
+///
+/// let cpu = Cpu::detect();
+/// let kernels = Kernels::new(&cpu);
+/// let default = kernels.names()[Operation::Int4 as usize];
+/// let shape = Shape::new(Operation::Int4, 768, 768, 1, 1);
+/// let mut tuner = Tuner::<8>::new(&cpu);
+/// for _ in 0..10 {
+///     if let Some(trial) = tuner.start(shape, default) {
+///         // One that this CPU runs, or no trial.
+///         assert!(kernels.with(trial.variant()).is_some());
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trial {
     pub(crate) shape: Shape,

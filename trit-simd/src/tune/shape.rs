@@ -6,6 +6,19 @@ use core::num::NonZeroU64;
 use trit_core::Layout;
 
 /// A product whose variants differ in speed by shape.
+///
+/// ```
+/// use trit_core::Layout;
+/// use trit_simd::tune::Operation;
+/// use trit_simd::{Cpu, Kernels};
+///
+/// assert_eq!(Operation::ternary(Layout::T5), Operation::TernaryT5);
+/// // They come first among all operations, in this order.
+/// let names = Kernels::new(&Cpu::detect()).names();
+/// for (operation, prefix) in Operation::ALL.iter().zip(["ternary_t4", "ternary_t5", "matmul_i4"]) {
+///     assert!(names[*operation as usize].starts_with(prefix));
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Operation {
@@ -63,6 +76,8 @@ const fn largest(bits: u32) -> usize {
 /// let shape = Shape::new(Operation::TernaryT4, 768, 3072, 100, 2);
 /// assert_eq!(shape, Shape::new(Operation::TernaryT4, 768, 3072, 64, 2));
 /// assert_eq!((shape.rows(), shape.k(), shape.tokens(), shape.threads()), (768, 3072, 64, 2));
+/// assert_eq!(shape.operation(), Operation::TernaryT4);
+/// assert_eq!(shape.macs(), 64 * 768 * 3072);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shape(NonZeroU64);

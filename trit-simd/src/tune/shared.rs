@@ -10,6 +10,14 @@ use super::tuner::Tuner;
 use crate::cpu::Cpu;
 
 /// The system's monotonic clock, in nanoseconds.
+///
+/// ```
+/// use trit_simd::tune::{Clock, SystemClock};
+///
+/// let clock = SystemClock::default();
+/// let before = clock.now();
+/// assert!(before <= clock.now());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock(Instant);
 
@@ -40,7 +48,9 @@ impl Clock for SystemClock {
 /// let kernels = Kernels::new(&cpu).selecting(tuner, 1);
 /// // Now products explore; what they found can be kept for later runs:
 /// let tuning = tuner.tuning();
-/// # let _ = (kernels, tuning);
+/// let (shapes, chosen) = tuner.progress();
+/// assert!(chosen <= shapes && tuning.len() == chosen);
+/// # let _ = kernels;
 /// ```
 #[derive(Debug)]
 pub struct Shared<C, const SHAPES: usize> {

@@ -35,6 +35,19 @@ const VERDICTS: [(&str, Verdict); 4] = [
 ];
 
 /// Why a text is no tuning for this device. It shows parts of the text.
+///
+/// ```
+/// use trit_simd::Cpu;
+/// use trit_simd::tune::{Tuning, TuningError};
+///
+/// let read = |text| Tuning::<8>::parse(text, "board 7", &Cpu::detect()).unwrap_err();
+/// assert_eq!(read("[network]"), TuningError::Magic);
+/// assert_eq!(read("trit tuning 1\ndevice board 7\n"), TuningError::Truncated);
+///
+/// let error = read("trit tuning 1\ndevice board 7\nfast 768 768 1 1 - - - 0 only\nend 1\n");
+/// assert_eq!(error, TuningError::Variant { line: 3, found: "fast" });
+/// assert_eq!(error.to_string(), "line 3: no variant `fast` here");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TuningError<'t> {
