@@ -17,13 +17,18 @@ pub(crate) const POSITION: usize = 2 * HOP;
 /// trained on windows of any length need none.
 ///
 /// ```
+/// use core::num::NonZero;
 /// use trit_whisper::{AudioCtx, Config};
 ///
 /// let config = Config { n_audio_ctx: 1500, ..Config::WHISPER };
 /// let nine_seconds = 9 * 16_000;
 /// assert_eq!(AudioCtx::Full.positions(&config, nine_seconds), 1500);
-/// assert_eq!(AudioCtx::Auto.positions(&config, nine_seconds), 450 + 128);
+/// assert_eq!(AudioCtx::Auto.positions(&config, nine_seconds), 450 + AudioCtx::MARGIN);
 /// assert_eq!(AudioCtx::Auto.positions(&config, 30 * 16_000), 1500);
+///
+/// // A number of positions makes windows shorter.
+/// let half = AudioCtx::Positions(NonZero::new(750).unwrap());
+/// assert_eq!((AudioCtx::Auto.window(&config), half.window(&config)), (480_000, 240_000));
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AudioCtx {

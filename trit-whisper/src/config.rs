@@ -13,9 +13,15 @@ use crate::error::ModelError;
 /// let model = Model::parse(embedded::model())?;
 /// let config = model.config();
 /// assert_eq!(config.window(), 6 * SAMPLE_RATE);
-/// assert_eq!(config.frames(), 600);
-/// assert!(!config.is_multilingual());
+/// assert_eq!((config.frames(), config.audio_ctx()), (600, 300));
+/// assert_eq!(config.sample_len(), config.text_ctx() / 2);
+/// assert!(config.vocab() > config.eot as usize);
+/// assert!(config.n_audio_layer as usize <= Config::MAX_LAYERS);
+/// assert!(!config.is_multilingual() && config.language_first == Config::NO_LANGUAGES);
 /// assert_eq!(Config::parse(config.bytes())?, *config);
+///
+/// let multilingual = Config { language_first: 50_259, n_languages: 99, ..Config::WHISPER };
+/// assert!(multilingual.is_language(50_357) && !multilingual.is_language(50_358));
 /// # Ok::<(), trit_whisper::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]

@@ -1,4 +1,13 @@
 //! The model that comes with the crate: 35 spoken English words.
+//!
+//! ```
+//! use trit_whisper::{Model, embedded};
+//!
+//! let model = Model::parse(embedded::model())?;
+//! let tokens = (0..model.config().eot).map(|id| model.tokens().bytes(id));
+//! assert_eq!(tokens.filter(|token| token.starts_with(b" ")).count(), 35);
+//! # Ok::<(), trit_whisper::ModelError>(())
+//! ```
 
 /// Bytes at an alignment that a container can be read in place from.
 #[repr(align(64))]

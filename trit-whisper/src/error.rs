@@ -6,6 +6,19 @@ use trit_core::container::{ContainerError, Name};
 use trit_core::{MatrixError, QuantizeError};
 
 /// Why a model was refused.
+///
+/// ```
+/// use trit_core::container::ContainerError;
+/// use trit_whisper::{Config, Model, ModelError, embedded};
+///
+/// let error = Model::parse(&embedded::model()[..1 << 16]).unwrap_err();
+/// assert!(matches!(error, ModelError::Container(ContainerError::Truncated { found: 65_536, .. })));
+///
+/// assert_eq!(Config::parse(&[0; 12]), Err(ModelError::ConfigLength(12)));
+/// let error = Config::parse(Config::WHISPER.bytes()).unwrap_err();
+/// assert!(matches!(error, ModelError::Config { field: "n_mels", found: 0, .. }));
+/// assert_eq!(error.to_string(), "whisper.config: n_mels is 0, expected 1 to 256");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -62,6 +75,28 @@ impl From<ContainerError> for ModelError {
 }
 
 /// Why a transcription failed.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{Error, MemoryPlan, Model, Options, Transcriber, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # let options = Options::default();
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+///
+/// let mut transcribe = |samples: &[f32]| transcriber.transcribe(samples, &mut |_| {}).unwrap_err();
+/// assert_eq!(transcribe(&[]), Error::EmptyAudio);
+/// let error = transcribe(&[0.0, f32::NAN]);
+/// assert_eq!(error, Error::Sample { index: 1 });
+/// assert_eq!(error.to_string(), "sample 1 is not a finite number");
+///
+/// // An arena of 16 MiB would do for this model, one of 16 bytes does not.
+/// let mut arena = [0; 16];
+/// let error = Transcriber::new(&model, kernels, &Sequential, &mut arena, options).err();
+/// assert!(matches!(error, Some(Error::Arena { found: 16, .. })));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Error {

@@ -4,6 +4,31 @@ use crate::config::Config;
 use crate::decode::sampling::Softmax;
 
 /// The probability of each of a model's languages, which sum to 1.
+///
+/// ```
+/// # use trit_whisper::convert::{ConvertOptions, convert};
+/// # use trit_whisper::mmap::MappedFile;
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{MemoryPlan, Model, Options, Transcriber, import};
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("dense.trit");
+/// # let dense = import::open(&fixtures.join("dense"))?;
+/// # convert(&*dense, &file, &ConvertOptions::default(), &mut |_, _| {})?;
+/// let file = MappedFile::open(&file)?;
+/// let model = Model::parse(&file)?;
+/// # let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
+/// # let (kernels, options) = (Kernels::new(&Cpu::detect()), Options::default());
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let languages = transcriber.detect_language(&[0.0; 8_000])?;
+/// let codes: Vec<_> = languages.iter().map(|(token, _)| model.language_code(token)).collect();
+/// assert_eq!(codes, [Some("en"), Some("de")]);
+///
+/// let (token, probability) = languages.best();
+/// assert!(model.config().is_language(token) && (0.5..=1.0).contains(&probability));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Languages<'t> {
     first: u32,

@@ -1,4 +1,15 @@
 //! Model files, mapped into memory and read where they lie.
+//!
+//! ```
+//! use trit_whisper::{Model, mmap::MappedFile};
+//!
+//! # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+//!
+//! let file = MappedFile::open(&folder.join("models/words.trit"))?;
+//! let model = Model::parse(&file)?;
+//! assert_eq!(model.config().n_mels, 80);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fs::File;
 use std::io;
@@ -34,6 +45,16 @@ impl MappedFile {
 
     /// Maps the file at `path`.
     ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use trit_whisper::mmap::MappedFile;
+    ///
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// let error = |name: &str| MappedFile::open(&folder.join(name)).unwrap_err().kind();
+    /// assert_eq!(error("models/nothing.trit"), ErrorKind::NotFound);
+    /// assert_eq!(error("models"), ErrorKind::IsADirectory);
+    /// ```
+    ///
     /// # Errors
     /// The file cannot be opened or mapped; a folder, pipe or device cannot.
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -59,6 +80,20 @@ impl MappedFile {
     /// Tells the system that the bytes `range` are not needed for now: their pages leave this
     /// process's resident memory and come back, from the system's cache or the file, when they are
     /// read again. Where the system has no such call, or refuses, nothing happens.
+    ///
+    /// ```
+    /// use trit_whisper::{Model, mmap::MappedFile};
+    ///
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// let file = MappedFile::open(&folder.join("models/words.trit"))?;
+    /// let model = Model::parse(&file)?;
+    /// // The encoder's weights, while the decoder is at work.
+    /// for span in model.encoding_spans() {
+    ///     file.release(span);
+    /// }
+    /// model.container().verify()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn release(&self, range: Range<usize>) {
         self.drop_pages(&range);
         #[cfg(unix)]

@@ -108,6 +108,12 @@ type Blocks = Vec<Block, { Config::MAX_LAYERS }>;
 /// assert!(model.text("meta.name").is_some() && model.text("meta.nothing").is_none());
 /// // A model of one language has no token for it.
 /// assert!(model.language("en").is_err());
+/// assert_eq!(model.language_code(model.tokens().find(b" yes").unwrap()), None);
+/// // The file does not say which heads tell when words are spoken, so the upper blocks' all do.
+/// let heads = model.config().n_text_head as usize;
+/// assert_eq!(model.alignment_heads().count(), heads * model.config().n_text_layer as usize / 2);
+/// // A file that was damaged on its way: all checksums.
+/// model.container().verify()?;
 /// # Ok::<(), trit_whisper::ModelError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -360,6 +366,15 @@ impl<'a> Model<'a> {
 
     /// Where in the file the weights are that a window's tokens do not need once it is encoded: the
     /// encoder's, and those that make keys and values of its output.
+    ///
+    /// ```
+    /// use trit_whisper::{Model, embedded};
+    ///
+    /// let model = Model::parse(embedded::model())?;
+    /// let encoding: usize = model.encoding_spans().map(|span| span.len()).sum();
+    /// assert!(encoding > embedded::model().len() / 3 && encoding < embedded::model().len());
+    /// # Ok::<(), trit_whisper::ModelError>(())
+    /// ```
     pub fn encoding_spans(&self) -> impl Iterator<Item = Range<usize>> {
         let keys_and_values = (0..self.config.n_text_layer).flat_map(|block| {
             ["key", "value"].map(|part| {

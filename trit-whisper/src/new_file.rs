@@ -1,4 +1,19 @@
 //! Files that appear whole or not at all.
+//!
+//! ```
+//! use std::io::Write;
+//! use trit_whisper::new_file::NewFile;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("transcript.txt");
+//! std::fs::write(&path, "of last week")?;
+//! let mut new = NewFile::create(&path)?;
+//! write!(new, "of to")?;
+//! // Interrupted.
+//! drop(new);
+//! assert_eq!(std::fs::read(&path)?, b"of last week");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -34,6 +49,16 @@ pub struct NewFile {
 impl NewFile {
     /// Begins the file that will be at `path`.
     ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use trit_whisper::new_file::NewFile;
+    ///
+    /// let here = NewFile::create(".".as_ref());
+    /// assert_eq!(here.unwrap_err().kind(), ErrorKind::IsADirectory);
+    /// let nowhere = NewFile::create("no/such/folder/text".as_ref());
+    /// assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::NotFound);
+    /// ```
+    ///
     /// # Errors
     /// The folder cannot be written to, or there is something at `path` that is not a file, such as
     /// a device, which must not be replaced.
@@ -64,16 +89,59 @@ impl NewFile {
     }
 
     /// The file under its temporary name.
+    ///
+    /// ```
+    /// use trit_whisper::new_file::NewFile;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("weights");
+    /// let new = NewFile::create(&path)?;
+    /// // Finds out at once whether there is room for all of it.
+    /// new.file().set_len(1 << 16)?;
+    /// new.finish()?;
+    /// assert_eq!(path.metadata()?.len(), 1 << 16);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn file(&self) -> &File {
         self.file.as_file()
     }
 
     /// Its temporary name.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use trit_whisper::new_file::NewFile;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("text");
+    /// let mut new = NewFile::create(&path)?;
+    /// new.write_all(b"checked before it is there")?;
+    /// assert_eq!(std::fs::read(new.temporary_path())?, b"checked before it is there");
+    /// assert_eq!(new.temporary_path().parent(), path.parent());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn temporary_path(&self) -> &Path {
         self.file.path()
     }
 
     /// Waits until all is on the disk and gives the file its name.
+    ///
+    /// ```
+    /// use std::io::{Seek, SeekFrom, Write};
+    /// use trit_whisper::new_file::NewFile;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data");
+    /// std::fs::write(&path, "old")?;
+    /// let mut new = NewFile::create(&path)?;
+    /// // The head last, when it is known.
+    /// new.write_all(b"????tail")?;
+    /// new.seek(SeekFrom::Start(0))?;
+    /// new.write_all(b"head")?;
+    /// new.finish()?;
+    /// assert_eq!(std::fs::read(&path)?, b"headtail");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of the system.

@@ -165,6 +165,18 @@ impl Options<'_> {
 
     /// Whether a model of this configuration can follow them.
     ///
+    /// ```
+    /// use trit_whisper::{Error, Model, Options, embedded};
+    ///
+    /// let model = Model::parse(embedded::model())?;
+    /// assert_eq!(Options::default().check(model.config()), Ok(()));
+    ///
+    /// let wide = Options { beam_size: Options::MOST_SEQUENCES + 1, ..Options::default() };
+    /// let error = wide.check(model.config()).unwrap_err();
+    /// assert!(matches!(error, Error::Option { option: "beam_size", .. }));
+    /// # Ok::<(), trit_whisper::ModelError>(())
+    /// ```
+    ///
     /// # Errors
     /// The first option that has a value it cannot have, or that the model cannot follow.
     pub fn check(&self, config: &Config) -> Result<(), Error> {

@@ -25,7 +25,7 @@ use crate::word_times::WordTimes;
 /// | always | `scratch` | `scratch` | `scratch`, `decoding` |
 ///
 /// ```
-/// use trit_whisper::{Config, MemoryPlan};
+/// use trit_whisper::{Config, MemoryPlan, Precision};
 ///
 /// let small = Config {
 ///     n_mels: 80,
@@ -45,6 +45,15 @@ use crate::word_times::WordTimes;
 /// // All of it is in use while tokens are decoded; encoding takes a quarter.
 /// assert!(plan.total() - plan.decoding_phase() <= 64);
 /// assert!(4 * plan.encoding_phase() < plan.total());
+/// assert!(plan.cross_phase() < plan.decoding_phase());
+///
+/// // A thread more is scratch more, and nothing else.
+/// let two = MemoryPlan::with_threads(&small, 2);
+/// assert_eq!(MemoryPlan { scratch: plan.scratch, ..two }, plan);
+/// assert!(two.scratch > plan.scratch);
+/// // Keys and values as floats take four times as much, but for the scales.
+/// let float = MemoryPlan::with_precision(&small, 1, Precision::Float);
+/// assert!(float.cross_cache > 3 * plan.cross_cache);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {

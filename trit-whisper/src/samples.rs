@@ -12,6 +12,25 @@
 /// assert_eq!(audio.window(1, 10), Some(&[0.5, 0.75][..]));
 /// assert_eq!(audio.window(3, 10), Some(&[][..]));
 /// assert_eq!(audio.total(), Some(3));
+///
+/// /// 16-bit samples in flash, of which a window is in memory.
+/// struct Flash {
+///     bytes: &'static [i16],
+///     window: Vec<f32>,
+/// }
+///
+/// impl Samples for Flash {
+///     fn window(&mut self, start: usize, len: usize) -> Option<&[f32]> {
+///         let rest = self.bytes.get(start..).unwrap_or_default();
+///         self.window.clear();
+///         self.window.extend(rest.iter().take(len).map(|&x| f32::from(x) / 32_768.0));
+///         Some(&self.window)
+///     }
+/// }
+///
+/// let mut flash = Flash { bytes: &[0, 8_192, -16_384], window: Vec::new() };
+/// assert_eq!(flash.window(1, 10), Some(&[0.25, -0.5][..]));
+/// assert_eq!(flash.total(), None);
 /// ```
 pub trait Samples {
     /// The samples from `start` on: `len` of them, or fewer where the audio ends, and none beyond

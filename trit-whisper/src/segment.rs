@@ -75,7 +75,7 @@ pub struct Window<'t> {
 /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
 /// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
 /// # let model = Model::parse(embedded::model())?;
-/// # let options = Options::default();
+/// # let options = Options { words: true, ..Options::default() };
 /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
 /// # let kernels = Kernels::new(&Cpu::detect());
 /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -85,7 +85,10 @@ pub struct Window<'t> {
 /// transcriber.transcribe(&samples, &mut |event| {
 ///     if let Event::Segment(segment) = event {
 ///         assert!(segment.start < segment.end);
+///         assert!(segment.probabilities().all(|probability| probability > 0.5));
 ///         text.extend(segment.text().flatten());
+///         // Asked for by `Options::words`.
+///         assert!(segment.words().is_sorted_by_key(|word| word.start));
 ///     }
 /// })?;
 /// assert_eq!(text, b" yes no on off");

@@ -3,6 +3,23 @@
 //! The arithmetic is the same on every CPU, for every kernel and number of threads, so one number
 //! says it: a checksum of logits. It is stored with the model ([`SelfTest::ENTRY`]) and compared by
 //! `trit-whisper verify`.
+//!
+//! ```
+//! use trit_whisper::{Error, Model, SelfTest, embedded};
+//!
+//! /// Whether it computes the same here, as far as that can be told.
+//! fn same(model: &Model<'_>) -> Result<Option<bool>, Error> {
+//!     match SelfTest::stored(model) {
+//!         Some(stored) if stored.arithmetic == SelfTest::ARITHMETIC => {
+//!             Ok(Some(SelfTest::run_here(model)? == stored))
+//!         }
+//!         _ => Ok(None),
+//!     }
+//! }
+//! // What the embedded model gives is a constant instead.
+//! assert_eq!(same(&Model::parse(embedded::model())?)?, None);
+//! # Ok::<(), Error>(())
+//! ```
 
 use trit_simd::parallel::{Join, Sequential};
 use trit_simd::{Cpu, Kernels};
@@ -43,12 +60,35 @@ impl SelfTest {
     pub const ENTRY: &str = "meta.selftest";
 
     /// The bytes of that entry: both numbers, little endian.
+    ///
+    /// ```
+    /// use trit_whisper::SelfTest;
+    ///
+    /// let test = SelfTest { arithmetic: 2, logits: 0x0102_0304 };
+    /// assert_eq!(test.bytes(), [2, 0, 0, 0, 4, 3, 2, 1]);
+    /// ```
     pub fn bytes(&self) -> [u8; 8] {
         let [a, b] = [self.arithmetic, self.logits].map(u32::to_le_bytes);
         [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]
     }
 
     /// What is stored with the model, if anything is.
+    ///
+    /// ```
+    /// use trit_whisper::{Model, SelfTest};
+    /// # use trit_whisper::convert::{ConvertOptions, convert};
+    /// # use trit_whisper::{import, mmap::MappedFile};
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// # let folder = tempfile::tempdir()?;
+    /// # let file = folder.path().join("dense.trit");
+    /// # let checkpoint = import::open(&fixtures.join("dense"))?;
+    /// # convert(&*checkpoint, &file, &ConvertOptions::default(), &mut |_, _| {})?;
+    /// let file = MappedFile::open(&file)?;
+    /// let model = Model::parse(&file)?;
+    /// let stored = SelfTest::stored(&model).unwrap();
+    /// assert_eq!(model.container().get(SelfTest::ENTRY)?.bytes()?, stored.bytes());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stored(model: &Model<'_>) -> Option<Self> {
         let bytes: [u8; 8] =
             model.container().get(Self::ENTRY).ok()?.bytes().ok()?.try_into().ok()?;
@@ -58,6 +98,21 @@ impl SelfTest {
     }
 
     /// Runs with the best kernels for this CPU and on all its cores.
+    ///
+    /// ```
+    /// use trit_whisper::{Model, SelfTest};
+    /// # use trit_whisper::convert::{ConvertOptions, convert};
+    /// # use trit_whisper::{import, mmap::MappedFile};
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// # let folder = tempfile::tempdir()?;
+    /// # let file = folder.path().join("dense.trit");
+    /// # let checkpoint = import::open(&fixtures.join("dense"))?;
+    /// # convert(&*checkpoint, &file, &ConvertOptions::default(), &mut |_, _| {})?;
+    /// let file = MappedFile::open(&file)?;
+    /// let model = Model::parse(&file)?;
+    /// assert_eq!(SelfTest::stored(&model), Some(SelfTest::run_here(&model)?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -71,6 +126,24 @@ impl SelfTest {
 
     /// Encodes a window of [`sound`] and decodes a few tokens, the likeliest after the last each
     /// time.
+    ///
+    /// ```
+    /// use trit_simd::{Kernels, parallel::Sequential};
+    /// use trit_whisper::{Model, SelfTest};
+    /// # use trit_whisper::convert::{ConvertOptions, convert};
+    /// # use trit_whisper::{import, mmap::MappedFile};
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// # let folder = tempfile::tempdir()?;
+    /// # let file = folder.path().join("dense.trit");
+    /// # let checkpoint = import::open(&fixtures.join("dense"))?;
+    /// # convert(&*checkpoint, &file, &ConvertOptions::default(), &mut |_, _| {})?;
+    /// let file = MappedFile::open(&file)?;
+    /// let model = Model::parse(&file)?;
+    /// // The conversion ran the fastest kernels; plain ones give the same.
+    /// let found = SelfTest::run(&model, Kernels::scalar(), &Sequential)?;
+    /// assert_eq!(SelfTest::stored(&model), Some(found));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Unusable weights, or no memory for the arena.
@@ -99,6 +172,16 @@ impl SelfTest {
 }
 
 /// A sound with pitches, noise and pauses, from integers alone, so that it is the same everywhere.
+///
+/// ```
+/// use trit_whisper::self_test::sound;
+///
+/// let second: Vec<f32> = sound().take(16_000).collect();
+/// assert!(second.iter().all(|sample| sample.abs() < 0.5));
+/// // Its last quarter is a pause, but for the noise.
+/// assert!(second[12_000..].iter().all(|sample| sample.abs() < 0.01));
+/// assert_eq!(second[0], sound().next().unwrap());
+/// ```
 pub fn sound() -> impl Iterator<Item = f32> {
     let mut noise = 0x2545_F491_u32;
     (0u32..).map(move |n| {

@@ -19,6 +19,23 @@ use crate::transcribe::{Carry, Event, Transcriber};
 use crate::vad::{Stretch, Vad, VadOptions};
 
 /// How to transcribe a stream. Lengths are samples at 16 kHz.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{Error, MemoryPlan, Model, Options, Transcriber, embedded};
+/// # use trit_whisper::{Stream, StreamOptions, VadOptions};
+/// # let model = Model::parse(embedded::model())?;
+/// # let options = Options::default();
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+///
+/// // What is being said every half second, and utterances that end after 0.4 s of silence.
+/// let vad = VadOptions { min_silence: 6_400, ..VadOptions::LIVE };
+/// let stream = Stream::new(transcriber, StreamOptions { vad, partial_every: 8_000 })?;
+/// assert_eq!(stream.position(), 0);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StreamOptions {
     /// How utterances are found. The padding before them is kept back while nobody speaks.
@@ -40,6 +57,32 @@ impl Default for StreamOptions {
 }
 
 /// An utterance that is not over yet.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Stream, StreamEvent, StreamOptions, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # // The first word, and a window no longer than that.
+/// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
+/// # let options = Options { audio_ctx, ..Options::default() };
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+/// # let transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let mut stream = Stream::new(transcriber, StreamOptions::default())?;
+/// stream.push(samples, &mut |_| {})?;
+/// assert!(stream.is_speaking());
+/// stream.partial(&mut |event| {
+///     if let StreamEvent::Partial(partial) = event {
+///         let text: Vec<u8> = partial.text().flatten().copied().collect();
+///         assert_eq!(String::from_utf8_lossy(&text), " yes");
+///         // There was no partial result before that it could agree with.
+///         assert_eq!((partial.stable, partial.end), (0, samples.len()));
+///     }
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Partial<'t> {
     /// First sample, from the beginning of the stream.
@@ -62,6 +105,32 @@ impl<'t> Partial<'t> {
 }
 
 /// What a stream tells.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Stream, StreamEvent, StreamOptions, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # // The first word, and a window no longer than that.
+/// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
+/// # let options = Options { audio_ctx, ..Options::default() };
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+/// # let transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let (mut text, mut utterances) = (Vec::new(), Vec::new());
+/// let mut tell = |event: StreamEvent<'_>| match event {
+///     StreamEvent::Segment(segment) => text.extend(segment.text().flatten().copied()),
+///     StreamEvent::Utterance { start, end } => utterances.push(start..end),
+///     _ => {}
+/// };
+/// let mut stream = Stream::new(transcriber, StreamOptions::default())?;
+/// stream.push(samples, &mut tell)?;
+/// stream.finish(&mut tell)?;
+/// assert_eq!(String::from_utf8_lossy(&text), " yes");
+/// assert!(utterances.len() == 1 && utterances[0].end <= samples.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum StreamEvent<'t> {
@@ -101,6 +170,9 @@ pub enum StreamEvent<'t> {
 /// for piece in [0.0; 16_000].chunks(700) {
 ///     stream.push(piece, &mut tell)?;
 /// }
+/// // Of silence no more is held than the padding before speech, and a little.
+/// assert!(stream.position() == 16_000 && !stream.is_speaking());
+/// assert!(stream.held() < 6_000);
 /// stream.finish(&mut tell)?;
 /// # Ok::<(), trit_whisper::Error>(())
 /// ```

@@ -18,6 +18,17 @@ use crate::tokens::TokenTable;
 const PIECES: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+";
 
 /// Why a text has no tokens.
+///
+/// ```
+/// use trit_whisper::{Model, Tokenizer, UnknownByte, embedded};
+///
+/// // The embedded model has whole words only.
+/// let model = Model::parse(embedded::model())?;
+/// let error = Tokenizer::of_model(&model).encode(" yes maybe").unwrap_err();
+/// assert_eq!(error, UnknownByte { at: 4, byte: b' ' });
+/// assert_eq!(error.to_string(), "the model has no token for the byte 0x20 at 4");
+/// # Ok::<(), trit_whisper::ModelError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownByte {
     /// Where the byte is in the text.
@@ -62,6 +73,17 @@ impl<'t> Tokenizer<'t> {
     }
 
     /// The tokenizer of a model's text tokens.
+    ///
+    /// ```
+    /// use trit_whisper::{Model, Options, Tokenizer, embedded};
+    ///
+    /// let model = Model::parse(embedded::model())?;
+    /// let prompt = Tokenizer::of_model(&model).encode(" left right")?;
+    /// assert_eq!(prompt.len(), 2);
+    /// let options = Options { initial_prompt: &prompt, ..Options::default() };
+    /// assert!(options.check(model.config()).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of_model(model: &Model<'t>) -> Self {
         Self::new(model.tokens(), model.config().eot)
     }

@@ -5,13 +5,17 @@ use crate::error::ModelError;
 /// A view of the entry `whisper.tokens`: u32 count, count + 1 u32 offsets, the bytes.
 ///
 /// ```
-/// use trit_whisper::{Model, embedded};
+/// use trit_whisper::{Model, ModelError, TokenTable, embedded};
 ///
 /// let tokens = Model::parse(embedded::model())?.tokens();
 /// let id = tokens.find(b" seven").unwrap();
 /// assert_eq!(tokens.bytes(id), b" seven");
 /// assert!(tokens.find(b" eleven").is_none() && tokens.len() > 35);
-/// # Ok::<(), trit_whisper::ModelError>(())
+/// assert!(!tokens.is_empty() && tokens.bytes(u32::MAX).is_empty());
+///
+/// let cut = TokenTable::parse(&[1, 0, 0, 0], 1).unwrap_err();
+/// assert_eq!(cut, ModelError::Tokens("it is too short for its offsets"));
+/// # Ok::<(), ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TokenTable<'a> {

@@ -15,6 +15,18 @@ use crate::error::Error;
 use crate::samples::Samples;
 
 /// How speech is told from silence and noise. Lengths are samples at 16 kHz.
+///
+/// ```
+/// use trit_whisper::{Options, Vad, VadOptions};
+///
+/// // The default for transcripts leaves out pauses of 2 s; streams end an utterance after 0.6 s.
+/// assert_eq!(Options::default().vad, Some(VadOptions::WHOLE));
+/// assert!(VadOptions::LIVE.min_silence < VadOptions::WHOLE.min_silence);
+///
+/// // Padding of two stretches may touch, but not overlap.
+/// let options = VadOptions { padding: 100_000, ..VadOptions::LIVE };
+/// assert_eq!(Vad::new(options).padding(), options.min_silence / 2);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VadOptions {
     /// A frame with this score, 0 to 1, begins speech.
@@ -72,15 +84,21 @@ pub(crate) struct Stretch {
 /// Finds stretches of speech in audio that comes in pieces of any size, in 9 KiB of memory.
 ///
 /// ```
-/// use trit_whisper::{Vad, VadOptions};
+/// use trit_whisper::{Vad, VadOptions, audio};
 ///
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// let samples = audio::read_file(&folder.join("samples/go-left-stop.flac"))?.samples;
 /// let mut vad = Vad::new(VadOptions::default());
 /// let mut speech = Vec::new();
-/// for piece in [0.0; 16_000].chunks(1_000) {
+/// for piece in samples.chunks(Vad::FRAME) {
 ///     vad.push(piece, &mut |stretch| speech.push(stretch));
 /// }
+/// assert_eq!(vad.position(), samples.len());
+/// // Pauses between words are shorter than 2 s: one stretch, which the end of the audio cuts off.
+/// let since = vad.speaking_since();
 /// speech.extend(vad.finish());
-/// assert!(speech.is_empty());
+/// assert_eq!((speech.len(), since), (1, Some(speech[0].start)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Vad {
     detector: Detector,

@@ -59,6 +59,23 @@ impl Bytes {
 }
 
 /// Why a model cannot be used.
+///
+/// ```
+/// use trit_core::container::ContainerError;
+/// use trit_whisper::{LoadError, ModelError, Whisper, embedded};
+///
+/// let nowhere = Whisper::load("nowhere.trit").unwrap_err();
+/// assert!(matches!(&nowhere, LoadError::Io { path, .. } if path.as_os_str() == "nowhere.trit"));
+///
+/// let other = Whisper::from_bytes(b"RIFF____WAVEfmt ").unwrap_err();
+/// assert_eq!(other.to_string(), ContainerError::NotTrit.to_string());
+///
+/// // A bit flipped in the last of the weights.
+/// let mut bytes = embedded::model().to_vec();
+/// bytes[embedded::model().len() - 100] ^= 1;
+/// let damaged = Whisper::from_bytes(&bytes).unwrap_err();
+/// assert!(matches!(damaged, LoadError::Model(ModelError::Container(_))));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -115,6 +132,15 @@ impl Whisper {
     /// The model in the `.trit` file at `path`, which is mapped, not read, and must not change while
     /// it is in use. Its checksums are verified.
     ///
+    /// ```
+    /// use trit_whisper::Whisper;
+    ///
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// let whisper = Whisper::load(folder.join("models/words.trit"))?;
+    /// assert_eq!(whisper.model()?.config().n_text_layer, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A file that cannot be read or holds no sound model, or threads that the system refuses.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
@@ -125,6 +151,16 @@ impl Whisper {
     }
 
     /// The model in the bytes of a `.trit` file, which are copied.
+    ///
+    /// ```
+    /// use trit_whisper::{Whisper, embedded};
+    ///
+    /// // From an archive or the network, at any address.
+    /// let bytes = [b"?", embedded::model()].concat();
+    /// let whisper = Whisper::from_bytes(&bytes[1..])?;
+    /// assert_eq!(*whisper.model()?.config(), *Whisper::embedded()?.model()?.config());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -137,6 +173,15 @@ impl Whisper {
     }
 
     /// The model that comes with the crate: 35 spoken English words.
+    ///
+    /// ```
+    /// use trit_whisper::{Error, Whisper};
+    ///
+    /// let mut whisper = Whisper::embedded()?;
+    /// assert_eq!(whisper.transcribe(&[0.0; 16_000])?.text, "");
+    /// assert_eq!(whisper.transcribe(&[]), Err(Error::EmptyAudio));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Threads that the system refuses.
@@ -161,12 +206,34 @@ impl Whisper {
     }
 
     /// Runs these kernels instead of the CPU's defaults.
+    ///
+    /// ```
+    /// use trit_simd::Kernels;
+    /// use trit_whisper::Whisper;
+    ///
+    /// // Slow, on one thread, and the same text to the bit.
+    /// let mut whisper = Whisper::embedded()?.threads(1)?.kernels(Kernels::scalar());
+    /// assert!(whisper.transcribe(&[0.0; 8_000])?.segments.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.kernels = kernels;
         self
     }
 
     /// Transcribes by these options.
+    ///
+    /// ```
+    /// use trit_whisper::{AudioCtx, Options, Whisper, audio};
+    ///
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+    /// // The first 0.8 s, in a window as short.
+    /// let audio_ctx = AudioCtx::Positions(40.try_into()?);
+    /// let options = Options { duration: Some(12_800), audio_ctx, ..Options::default() };
+    /// assert_eq!(Whisper::embedded()?.options(options).transcribe(&samples)?.text, "yes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn options(mut self, options: Options<'static>) -> Self {
         self.options = options;
         self
@@ -179,6 +246,15 @@ impl Whisper {
     }
 
     /// Takes audio to be in the language of this code, such as `en`, instead of detecting it.
+    ///
+    /// ```
+    /// use trit_whisper::{Error, Whisper};
+    ///
+    /// let error = Whisper::embedded()?.language("en").unwrap_err();
+    /// assert_eq!(error, Error::Language(*b"en\0\0\0\0\0\0"));
+    /// assert_eq!(error.to_string(), "the model does not know the language `en`");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The model knows one language only, or not this one.

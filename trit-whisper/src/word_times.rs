@@ -20,6 +20,31 @@ use crate::words::{self, Spoken, Text, Timing};
 const FRAME: u64 = 2 * HOP as u64;
 
 /// When tokens are spoken in a window, and how probable they are there.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Tokenizer, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # // The first word, and a window no longer than that.
+/// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
+/// # let options = Options { audio_ctx, words: true, ..Options::default() };
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let text = Tokenizer::of_model(&model).encode(" yes yes")?;
+/// transcriber.encode(samples)?;
+/// let alignment = transcriber.align(None, &text, samples.len())?.unwrap();
+/// for (&token, start) in text.iter().zip(alignment.starts()) {
+///     println!("{:?} from sample {start}", model.tokens().bytes(token));
+/// }
+/// // Two beginnings and the end of the last.
+/// assert!(alignment.starts().count() == 3 && alignment.starts().is_sorted());
+/// let [first, second] = alignment.probabilities() else { panic!("one for each token") };
+/// assert!(first > second, "it was said once");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Alignment<'t> {
     first: &'t [u32],

@@ -21,14 +21,16 @@ use crate::tokens::TokenTable;
 /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
 /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
 /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// let mut words = Vec::new();
 /// transcriber.transcribe(&samples, &mut |event| {
 ///     if let Event::Segment(segment) = event {
 ///         for word in segment.words() {
-///             let text: Vec<u8> = word.text().flatten().copied().collect();
-///             println!("{} from {}: {:.2}", String::from_utf8_lossy(&text), word.start, word.probability);
+///             assert!(word.start <= word.end && word.end <= samples.len());
+///             words.push(word.text().flatten().copied().collect::<Vec<u8>>());
 ///         }
 ///     }
 /// })?;
+/// assert_eq!(words, [&b" yes"[..], b" no", b" on", b" off"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,17 @@
 //! Audio files of any common kind, as 16 kHz mono samples.
+//!
+//! ```
+//! use trit_whisper::{SAMPLE_RATE, audio};
+//!
+//! # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+//!
+//! // 0.4 s at 16 kHz or another rate, in one channel or two, by any of many codecs.
+//! for name in ["tone.flac", "tone.ogg", "tone.alac.m4a", "tone.mulaw.wav"] {
+//!     let audio = audio::read_file(&fixtures.join(name))?;
+//!     assert_eq!(audio.samples.len(), 2 * SAMPLE_RATE / 5);
+//! }
+//! # Ok::<(), audio::AudioError>(())
+//! ```
 
 mod mono;
 mod pcm;
@@ -12,6 +25,17 @@ pub use pcm::{Encoding, Pcm};
 pub use reader::Reader;
 
 /// Why audio could not be read.
+///
+/// ```
+/// use trit_whisper::audio::{self, AudioError, Encoding, Pcm};
+///
+/// let error = audio::read_bytes(b"no sound at all".to_vec()).unwrap_err();
+/// assert!(matches!(error, AudioError::NotAudio));
+/// assert_eq!(error.to_string(), "not an audio file of a known kind");
+///
+/// let error = Pcm::new(Encoding::S16le, 50, 1).unwrap_err();
+/// assert!(matches!(error, AudioError::Rate(50)));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AudioError {
@@ -86,6 +110,19 @@ impl std::error::Error for AudioError {
 }
 
 /// Samples, and what was wrong with the rest.
+///
+/// ```
+/// use trit_whisper::audio;
+///
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// // A download that broke off: what there is can be had.
+/// let mut bytes = std::fs::read(folder.join("samples/yes-no.flac"))?;
+/// bytes.truncate(bytes.len() / 2);
+/// let audio = audio::read_bytes(bytes)?;
+/// assert!(audio.samples.len() > 16_000);
+/// assert!(audio.warning.is_some_and(|warning| warning.contains("the file ends early")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Audio {
     /// 16 kHz mono, nominally −1..1.

@@ -6,6 +6,17 @@ use super::AudioError;
 use super::mono::Mono;
 
 /// How a raw sample is written.
+///
+/// ```
+/// use trit_whisper::audio::{Encoding, Pcm};
+///
+/// assert_eq!([Encoding::S16le, Encoding::F32le].map(Encoding::bytes), [2, 4]);
+///
+/// // Two channels become their mean.
+/// let frame: Vec<u8> = [0.5_f32, 0.25].iter().flat_map(|x| x.to_le_bytes()).collect();
+/// assert_eq!(Pcm::new(Encoding::F32le, 16_000, 2)?.push(&frame)?, [0.375]);
+/// # Ok::<(), trit_whisper::audio::AudioError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// Two's complement of 16 bits, little endian.

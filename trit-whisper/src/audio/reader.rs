@@ -39,14 +39,25 @@ const MISSING: f64 = 0.1;
 /// than the window asked for last, and a packet.
 ///
 /// ```
-/// use trit_whisper::{Samples, audio::Reader};
+/// use trit_whisper::audio::{AudioError, Reader};
+/// use trit_whisper::Samples;
 ///
-/// let bytes = include_bytes!("../../samples/yes-no.flac").to_vec();
-/// let mut reader = Reader::from_bytes(bytes)?;
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// let bytes = std::fs::read(folder.join("samples/yes-no.flac"))?;
+/// let mut reader = Reader::from_bytes(bytes.clone())?;
+/// assert!(reader.is_empty());
 /// assert_eq!(reader.window(0, 16_000).map(<[f32]>::len), Some(16_000));
 /// assert!(reader.window(16_000, 1 << 20).is_some());
 /// assert!(reader.is_at_end() && reader.warning().is_none());
-/// # Ok::<(), trit_whisper::audio::AudioError>(())
+///
+/// // What was passed is gone.
+/// assert!(reader.window(0, 16_000).is_none());
+/// assert!(matches!(reader.take_error(), Some(AudioError::Passed)));
+///
+/// // The whole of it, here from something that cannot seek.
+/// let all = Reader::from_stream(std::io::Cursor::new(bytes))?.read_to_end()?.samples;
+/// assert_eq!(all.len(), reader.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Reader {
     /// `None` when there is no more to come.
@@ -64,6 +75,16 @@ pub struct Reader {
 
 impl Reader {
     /// Opens the audio file at `path`.
+    ///
+    /// ```
+    /// use trit_whisper::{Samples, audio::Reader};
+    ///
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// let mut reader = Reader::open(&folder.join("samples/yes-no.flac"))?;
+    /// // The header says how long it is before anything is decoded.
+    /// assert!(reader.is_empty() && reader.total() > Some(3 * 16_000));
+    /// # Ok::<(), trit_whisper::audio::AudioError>(())
+    /// ```
     ///
     /// # Errors
     /// A file that cannot be read, or is not audio that can be decoded.

@@ -1,4 +1,21 @@
 //! Turns a checkpoint into a `.trit` file.
+//!
+//! ```
+//! use trit_whisper::convert::{ConvertOptions, Storage, convert};
+//! use trit_whisper::{Whisper, import};
+//!
+//! # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("dense.trit");
+//!
+//! let checkpoint = import::open(&fixtures.join("dense"))?;
+//! let options = ConvertOptions { linear: Storage::Int8, ..ConvertOptions::default() };
+//! convert(&*checkpoint, &file, &options, &mut |_, _| {})?;
+//!
+//! let whisper = Whisper::load(&file)?;
+//! assert_eq!(*whisper.model()?.config(), checkpoint.header().config);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -21,6 +38,32 @@ mod encode;
 mod tensors;
 
 /// How tensors are stored.
+///
+/// ```
+/// use trit_core::GroupSize;
+/// use trit_core::quantize::{Granularity, TernaryRule};
+/// use trit_whisper::convert::{ConvertOptions, Storage, Ternarize, convert};
+/// use trit_whisper::import;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("dense.trit");
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// let ternary = Storage::Ternary(Ternarize::Rule(TernaryRule::Absmean), Granularity::Row);
+/// let int4 = Storage::Int4(GroupSize::G32);
+/// let mut last = usize::MAX;
+/// for linear in [Storage::F16, int4, ternary] {
+///     let options = ConvertOptions { linear, ..ConvertOptions::default() };
+///     let report = convert(&*checkpoint, &file, &options, &mut |_, _| {})?;
+///     let tensor = report.tensors.iter().find(|t| t.name == "encoder.blocks.0.mlp.0.weight");
+///     let bytes = tensor.map_or(0, |tensor| tensor.bytes);
+///     assert!(bytes < last);
+///     last = bytes;
+/// }
+/// // The last, [96, 24]: tiles of 16 inputs with 2 bits each, and a scale a row.
+/// assert_eq!(last, 96 * 32 / 4 + 4 * 96);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
     /// Single precision.
@@ -50,6 +93,28 @@ impl Storage {
 }
 
 /// How dense linear weights become ternary.
+///
+/// ```
+/// use trit_core::quantize::Granularity;
+/// use trit_whisper::convert::{ConvertError, ConvertOptions, Storage, Ternarize, convert};
+/// use trit_whisper::import;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("dense.trit");
+/// let exact = Storage::Ternary(Ternarize::Exact, Granularity::Row);
+/// let options = ConvertOptions { linear: exact, ..ConvertOptions::default() };
+/// let convert = |name| {
+///     let checkpoint = import::open(&fixtures.join(name))?;
+///     convert(&*checkpoint, &file, &options, &mut |_, _| {})
+/// };
+/// // Weights that were trained to be ternary lose nothing; others are refused.
+/// let report = convert("ternary")?;
+/// let trits = report.tensors.iter().filter(|tensor| tensor.stored == "t4");
+/// assert!(trits.clone().count() > 0 && trits.clone().all(|tensor| tensor.error < 1e-6));
+/// assert!(matches!(convert("dense"), Err(ConvertError::NotExact(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ternarize {
     /// By a rule; weights that were not trained for it lose most of their accuracy.
@@ -102,6 +167,22 @@ impl Default for ConvertOptions {
 }
 
 /// One tensor as it was stored.
+///
+/// ```
+/// use trit_whisper::convert::{ConvertOptions, convert};
+/// use trit_whisper::import;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("dense.trit");
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// let report = convert(&*checkpoint, &file, &ConvertOptions::default(), &mut |_, _| {})?;
+/// let worst = report.tensors.iter().max_by(|a, b| a.error.total_cmp(&b.error)).unwrap();
+/// // The embedding, as int8; float16 has smaller errors.
+/// assert_eq!((&*worst.name, worst.stored), ("decoder.token_embedding.weight", "i8"));
+/// assert!(worst.error < 0.01 && worst.bytes < 4 * worst.elements);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorReport {
     /// Its name.
@@ -117,6 +198,21 @@ pub struct TensorReport {
 }
 
 /// What a conversion did.
+///
+/// ```
+/// use trit_whisper::convert::{ConvertOptions, convert};
+/// use trit_whisper::import;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("dense.trit");
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// let report = convert(&*checkpoint, &file, &ConvertOptions::default(), &mut |_, _| {})?;
+/// let weights: usize = report.tensors.iter().map(|tensor| tensor.elements).sum();
+/// println!("{:.1} bits a weight", 8.0 * report.bytes as f64 / weights as f64);
+/// # assert!(report.tensors.is_sorted_by_key(|tensor| &tensor.name));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvertReport {
     /// The tensors in order of name.
@@ -126,6 +222,20 @@ pub struct ConvertReport {
 }
 
 /// Why a conversion failed.
+///
+/// ```
+/// use trit_whisper::convert::{ConvertError, ConvertOptions, convert};
+/// use trit_whisper::import;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// let options = ConvertOptions::default();
+/// // A folder is no place for a file.
+/// let error = convert(&*checkpoint, &fixtures, &options, &mut |_, _| {}).unwrap_err();
+/// assert!(matches!(&error, ConvertError::Write { path, .. } if *path == fixtures));
+/// assert!(error.to_string().ends_with("is a directory"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConvertError {

@@ -13,6 +13,22 @@ pub(super) enum Class {
 }
 
 /// A part of the blocks, whose linear weights may be stored in a way of their own.
+///
+/// ```
+/// use trit_whisper::convert::Part;
+///
+/// // Which part a tensor is of.
+/// let part = |name: &str| {
+///     Part::ALL.into_iter().find(|part| {
+///         part.name().split_once('.').is_some_and(|(side, layer)| {
+///             name.starts_with(side) && name.contains(&format!(".{layer}."))
+///         })
+///     })
+/// };
+/// assert_eq!(part("decoder.blocks.3.cross_attn.key.weight"), Some(Part::CrossAttention));
+/// assert_eq!(part("encoder.blocks.0.mlp.2.weight"), Some(Part::EncoderMlp));
+/// assert_eq!(part("encoder.conv1.weight"), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Self-attention of the encoder.

@@ -28,6 +28,19 @@ struct Tensor {
 }
 
 /// An opened whisper.cpp model.
+///
+/// ```
+/// use trit_whisper::import::{GgmlBin, ImportError};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("ggml-small.bin");
+/// // A download that broke off after the magic.
+/// std::fs::write(&path, 0x6767_6d6c_u32.to_le_bytes())?;
+/// let error = GgmlBin::open(&path).unwrap_err();
+/// assert!(matches!(&error, ImportError::File { path: named, .. } if *named == path));
+/// assert!(error.to_string().ends_with(": the file ends within its hyperparameters"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct GgmlBin {
     file: MappedFile,
@@ -66,8 +79,8 @@ impl GgmlBin {
     /// use trit_whisper::import::GgmlBin;
     ///
     /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    /// let error = GgmlBin::open(&fixtures.join("tone.flac")).unwrap_err();
-    /// println!("{error}");
+    /// let error = GgmlBin::open(&fixtures.join("tone.flac")).unwrap_err().to_string();
+    /// assert!(error.ends_with("tone.flac: not a whisper.cpp model: it does not start with `ggml`"));
     /// ```
     ///
     /// # Errors

@@ -40,6 +40,20 @@ struct Generation {
 }
 
 /// An opened Hugging Face model.
+///
+/// ```
+/// use trit_whisper::convert::{ConvertOptions, convert};
+/// use trit_whisper::import::HuggingFace;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("dense.trit");
+/// let checkpoint = HuggingFace::open(&fixtures.join("dense"))?;
+/// let report = convert(&checkpoint, &file, &ConvertOptions::default(), &mut |_, _| {})?;
+/// // By OpenAI's names, not `model.encoder.layers.0.self_attn.q_proj.weight`.
+/// assert!(report.tensors.iter().any(|t| t.name == "encoder.blocks.0.attn.query.weight"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct HuggingFace {
     header: Header,

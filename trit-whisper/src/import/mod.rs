@@ -1,4 +1,18 @@
 //! Checkpoints of other programs, read tensor by tensor.
+//!
+//! ```
+//! use trit_whisper::import::{self, Values};
+//!
+//! # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+//!
+//! let checkpoint = import::open(&fixtures.join("dense"))?;
+//! let (name, config) = ("encoder.positional_embedding", checkpoint.header().config);
+//! match checkpoint.read(name, config.audio_ctx() * config.state())? {
+//!     Values::Dense(values) => assert!(values.iter().all(|value| value.abs() <= 1.0)),
+//!     Values::Ternary { .. } => unreachable!("positions are never trits"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod alignment;
 mod ggml_bin;
@@ -17,6 +31,22 @@ pub use ggml_bin::GgmlBin;
 pub use hugging_face::HuggingFace;
 
 /// Values of a tensor, row-major, in PyTorch's order of dimensions.
+///
+/// ```
+/// use trit_whisper::import::Values;
+///
+/// fn floats(values: Values) -> Vec<f32> {
+///     match values {
+///         Values::Dense(values) => values,
+///         Values::Ternary { codes, scales, group } => {
+///             let scale = |at: usize| scales[at / group];
+///             codes.iter().enumerate().map(|(at, &code)| f32::from(code) * scale(at)).collect()
+///         }
+///     }
+/// }
+/// let trits = Values::Ternary { codes: vec![1, -1, 0, 1], scales: vec![0.5, 0.25], group: 2 };
+/// assert_eq!(floats(trits), [0.5, -0.5, 0.0, 0.25]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
     /// Floats.
@@ -33,6 +63,19 @@ pub enum Values {
 }
 
 /// A checkpoint's contents besides its tensors.
+///
+/// ```
+/// use trit_whisper::import;
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// let header = checkpoint.header();
+/// assert_eq!(header.tokens.len(), header.config.vocab());
+/// assert_eq!(header.tokens[header.config.eot as usize], b"<|endoftext|>");
+/// assert_eq!(header.mel_filters.len(), header.config.n_mels as usize * 201);
+/// assert_eq!(header.alignment_heads, [[0, 1], [1, 0]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
     /// Configuration.
@@ -64,12 +107,43 @@ pub struct Header {
 /// ```
 pub trait Checkpoint {
     /// What is not a tensor.
+    ///
+    /// ```
+    /// use trit_whisper::import;
+    ///
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// let checkpoint = import::open(&fixtures.join("ternary"))?;
+    /// let config = checkpoint.header().config;
+    /// assert_eq!((config.n_audio_layer, config.n_text_layer, config.state()), (2, 2, 24));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn header(&self) -> &Header;
 
     /// Whether the tensor `name` is stored as trits, and in groups of how many.
+    ///
+    /// ```
+    /// use trit_whisper::import;
+    ///
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// // safetensors hold floats, even if only three of them; whisper.cpp's `q2_0` has groups of 64.
+    /// let checkpoint = import::open(&fixtures.join("ternary"))?;
+    /// assert_eq!(checkpoint.ternary_group("encoder.blocks.0.mlp.0.weight"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn ternary_group(&self, name: &str) -> Option<usize>;
 
     /// The tensor `name`, which must have `elements` values.
+    ///
+    /// ```
+    /// use trit_whisper::import::{self, Values};
+    ///
+    /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    /// let checkpoint = import::open(&fixtures.join("ternary"))?;
+    /// let weights = checkpoint.read("encoder.blocks.0.mlp.0.weight", 96 * 24)?;
+    /// assert!(matches!(weights, Values::Dense(weights) if weights.len() == 96 * 24));
+    /// assert!(checkpoint.read("encoder.blocks.2.mlp.0.weight", 96 * 24).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// It is missing, has another size or an unknown type, or holds values that cannot be.
@@ -98,6 +172,21 @@ pub fn open(path: &Path) -> Result<Box<dyn Checkpoint>, ImportError> {
 }
 
 /// Why a checkpoint was refused.
+///
+/// ```
+/// use trit_whisper::import::{self, ImportError};
+///
+/// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+/// let checkpoint = import::open(&fixtures.join("dense"))?;
+/// // By the name that the tensor has in the file.
+/// let error = checkpoint.read("encoder.conv1.bias", 384).unwrap_err();
+/// assert!(matches!(error, ImportError::Size { expected: 384, found: 24, .. }));
+/// assert_eq!(error.to_string(), "model.encoder.conv1.bias has 24 values, expected 384");
+///
+/// let error = checkpoint.read("encoder.conv3.bias", 24).unwrap_err();
+/// assert!(matches!(error, ImportError::Missing(name) if name == "model.encoder.conv3.bias"));
+/// # Ok::<(), ImportError>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ImportError {

@@ -1,5 +1,20 @@
 //! Transcripts in the forms that other programs read: plain text, SubRip, WebVTT, LRC, JSON and
 //! tab-separated values.
+//!
+//! ```
+//! use trit_whisper::output::{Format, render};
+//! use trit_whisper::{Whisper, audio};
+//!
+//! # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+//! # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+//! # let audio_ctx = trit_whisper::AudioCtx::Positions(40.try_into()?);
+//! # let options = trit_whisper::Options { audio_ctx, ..Default::default() };
+//! # let mut whisper = Whisper::embedded()?.options(options);
+//! let transcript = whisper.transcribe(samples)?;
+//! assert_eq!(render(&transcript, Format::Txt), "yes\n");
+//! assert!(render(&transcript, Format::Vtt).starts_with("WEBVTT\n\n00:00:00."));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod timed;
 
@@ -8,6 +23,15 @@ use serde::Serialize;
 use crate::{SAMPLE_RATE, Segment};
 
 /// A word and when it is spoken.
+///
+/// ```
+/// use trit_whisper::output::TimedWord;
+///
+/// let word = TimedWord { start: 0.5, end: 0.75, word: " yes".into(), probability: 0.5 };
+/// let json = serde_json::to_string(&word)?;
+/// assert_eq!(json, r#"{"start":0.5,"end":0.75,"word":" yes","probability":0.5}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TimedWord {
     /// Seconds from the beginning of the audio.
@@ -21,6 +45,15 @@ pub struct TimedWord {
 }
 
 /// A finished segment, with its text.
+///
+/// ```
+/// use trit_whisper::output::{Format, Line, Transcript, render};
+///
+/// // Subtitles of another program's segments.
+/// let line = Line { start: 61.5, end: 62.0, text: "yes".into(), ..Line::default() };
+/// let transcript = Transcript { segments: vec![line], ..Transcript::default() };
+/// assert_eq!(render(&transcript, Format::Tsv), "start\tend\ttext\n61500\t62000\tyes\n");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Line {
     /// Seconds from the beginning of the audio.
@@ -47,6 +80,24 @@ pub struct Line {
 }
 
 /// A transcript of one file.
+///
+/// ```
+/// use trit_whisper::output::{Format, Line, Transcript, render};
+///
+/// let line = Line { start: 0.5, end: 1.25, text: "Ja.".into(), ..Line::default() };
+/// let transcript = Transcript {
+///     file: "answer.wav".into(),
+///     language: Some("de".into()),
+///     duration: 1.5,
+///     text: "Ja.".into(),
+///     segments: vec![line],
+///     ..Transcript::default()
+/// };
+/// let json: serde_json::Value = serde_json::from_str(&render(&transcript, Format::Json))?;
+/// assert_eq!(json["language"], "de");
+/// assert_eq!(json["segments"][0]["end"], 1.25);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Transcript {
     /// The file's name as given.
@@ -75,6 +126,32 @@ fn seconds(samples: usize) -> f64 {
 
 impl Line {
     /// The segment, with times in seconds and text in UTF-8.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{AudioCtx, Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # // The first word, and a window no longer than that.
+    /// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
+    /// # let options = Options { audio_ctx, ..Options::default() };
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// use trit_whisper::output::Line;
+    ///
+    /// let mut lines = Vec::new();
+    /// transcriber.transcribe(samples, &mut |event| {
+    ///     if let Event::Segment(segment) = event {
+    ///         lines.push(Line::new(&segment));
+    ///     }
+    /// })?;
+    /// let line = &lines[0];
+    /// assert_eq!((&*line.text, line.tokens.len(), line.token_probabilities.len()), ("yes", 1, 1));
+    /// assert!(0.0 < line.start && line.end <= 0.8 && line.words.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(segment: &Segment<'_>) -> Self {
         let words = segment.words().map(|word| TimedWord {
             start: seconds(word.start),
@@ -99,6 +176,31 @@ impl Line {
 
 impl Transcript {
     /// Adds a finished segment and returns it.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{AudioCtx, Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # // The first word, and a window no longer than that.
+    /// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
+    /// # let options = Options { audio_ctx, ..Options::default() };
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// use trit_whisper::output::{Transcript, span};
+    ///
+    /// let mut transcript = Transcript::default();
+    /// transcriber.transcribe(samples, &mut |event| {
+    ///     if let Event::Segment(segment) = event {
+    ///         let line = transcript.push(&segment);
+    ///         println!("[{}] {}", span(line), line.text);
+    ///     }
+    /// })?;
+    /// assert_eq!((&*transcript.text, transcript.segments.len()), ("yes", 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push(&mut self, segment: &Segment<'_>) -> &Line {
         let text = text(segment.text());
         // Tokens carry their own spaces; some languages have none.
@@ -110,6 +212,19 @@ impl Transcript {
 }
 
 /// How to write a transcript.
+///
+/// ```
+/// use trit_whisper::output::{Format, Transcript, render};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// for format in [Format::Txt, Format::Srt, Format::Vtt, Format::Lrc, Format::Json, Format::Tsv] {
+///     let path = folder.join("speech").with_extension(format.extension());
+///     std::fs::write(path, render(&Transcript::default(), format))?;
+/// }
+/// assert!(folder.join("speech.srt").exists());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// The text alone, one line.
@@ -128,6 +243,13 @@ pub enum Format {
 
 impl Format {
     /// The file name extension.
+    ///
+    /// ```
+    /// use trit_whisper::output::Format;
+    ///
+    /// let path = std::path::Path::new("speech.flac").with_extension(Format::Vtt.extension());
+    /// assert_eq!(path.to_str(), Some("speech.vtt"));
+    /// ```
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Txt => "txt",
@@ -141,6 +263,13 @@ impl Format {
 
     /// Whether transcripts in this form may follow each other in one stream: one line each, or one
     /// JSON object each.
+    ///
+    /// ```
+    /// use trit_whisper::output::Format;
+    ///
+    /// // Cues are numbered from 1 in each file of subtitles.
+    /// assert!(Format::Json.is_joinable() && !Format::Srt.is_joinable());
+    /// ```
     pub const fn is_joinable(self) -> bool {
         matches!(self, Self::Txt | Self::Json)
     }
@@ -186,6 +315,32 @@ pub fn span(line: &Line) -> String {
 
 /// The text of a segment in pieces of whole characters, each with the least probability of the
 /// tokens that it comes from: a token may be a part of a character.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{AudioCtx, Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # // The first word, and a window no longer than that.
+/// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
+/// # let options = Options { audio_ctx, ..Options::default() };
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// use trit_whisper::output::pieces;
+///
+/// let mut text = String::new();
+/// transcriber.transcribe(samples, &mut |event| {
+///     if let Event::Segment(segment) = event {
+///         for (piece, probability) in pieces(&segment) {
+///             text += &if probability > 0.5 { piece } else { format!("{piece}(?)") };
+///         }
+///     }
+/// })?;
+/// assert_eq!(text, " yes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn pieces(segment: &Segment<'_>) -> Vec<(String, f32)> {
     let mut pieces = Vec::new();
     let mut pending: (Vec<u8>, f32) = (Vec::new(), 1.0);

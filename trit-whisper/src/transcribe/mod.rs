@@ -54,6 +54,34 @@ impl<'m> Deref for Held<'m> {
 }
 
 /// Transcribes audio with one model in one arena.
+///
+/// ```
+/// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # let model = Model::parse(embedded::model())?;
+/// # // The first word, and a window no longer than that.
+/// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
+/// # let options = Options { audio_ctx, ..Options::default() };
+/// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+/// # let kernels = Kernels::new(&Cpu::detect());
+/// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+/// # let samples = &audio::read_file(&folder.join("samples/yes-no.flac"))?.samples[..12_800];
+/// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+/// // Greedy decoding by hand, without the rules of timestamps; `transcribe` has them.
+/// let config = model.config();
+/// let (mut token, mut text) = (config.sot, String::new());
+/// transcriber.encode(samples)?;
+/// while token != config.eot {
+///     let Some(logits) = transcriber.feed(token)? else { break };
+///     let likeliest = logits.iter().zip(0..).max_by(|a, b| a.0.total_cmp(b.0));
+///     token = likeliest.map_or(config.eot, |(_, token)| token);
+///     if token < config.eot {
+///         text += &String::from_utf8_lossy(model.tokens().bytes(token));
+///     }
+/// }
+/// assert_eq!(text, " yes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Transcriber<'m, 'a> {
     model: Held<'m>,
     /// For encoding.
@@ -227,6 +255,28 @@ impl<'m, 'a> Transcriber<'m, 'a> {
 
     /// As [`transcribe`](Self::transcribe), with samples that are asked for a window at a time, so
     /// that the audio need not be in memory as a whole.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Error, MemoryPlan, Model, Options, Samples, Transcriber, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let options = Options::default();
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    ///
+    /// /// A microphone that was unplugged.
+    /// struct Unplugged;
+    ///
+    /// impl Samples for Unplugged {
+    ///     fn window(&mut self, _: usize, _: usize) -> Option<&[f32]> {
+    ///         None
+    ///     }
+    /// }
+    /// let result = transcriber.transcribe_from(&mut Unplugged, &mut |_| {});
+    /// assert_eq!(result, Err(Error::Samples));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for `transcribe`, at the window where it comes up, and samples that cannot be had.

@@ -23,10 +23,16 @@ use crate::threads::Threads;
 ///
 /// # let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/yes-no.flac");
 /// let mut whisper = Whisper::embedded()?;
-/// for segment in whisper.segments(audio::Reader::open(&path)?)? {
+/// let mut segments = whisper.segments(audio::Reader::open(&path)?)?;
+/// for segment in &mut segments {
 ///     let segment = segment?;
 ///     println!("{:.1} s to {:.1} s: {}", segment.start, segment.end, segment.text);
 /// }
+/// // The model knows one language only.
+/// assert_eq!((segments.summary().windows, segments.language()), (1, None));
+/// let position = segments.position();
+/// let reader = segments.samples_mut();
+/// assert!(position == reader.len() && reader.warning().is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Segments<'m, 'a, S> {

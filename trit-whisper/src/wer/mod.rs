@@ -1,4 +1,14 @@
 //! Word error rate: how many words of a transcript are wrong.
+//!
+//! ```
+//! use trit_whisper::wer::{Normalizer, WordErrors};
+//!
+//! let texts = [("Turn left!", "turn left"), ("Stop at No. 3", "stop at number two")];
+//! let words = |text| Normalizer::English.apply(text);
+//! let errors: WordErrors =
+//!     texts.map(|(said, heard)| WordErrors::of(&words(said), &words(heard))).into_iter().sum();
+//! assert_eq!((errors.words, errors.errors()), (6, 2));
+//! ```
 
 mod normalize;
 
@@ -9,6 +19,13 @@ use std::ops::Add;
 pub use normalize::{Normalizer, basic, english};
 
 /// What it takes to turn the reference's words into the transcript's.
+///
+/// ```
+/// use trit_whisper::wer::WordErrors;
+///
+/// let errors = WordErrors::of("go left stop", "go right and stop");
+/// assert_eq!(errors, WordErrors { words: 3, substitutions: 1, insertions: 1, deletions: 0 });
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WordErrors {
     /// Words of the reference.
@@ -48,11 +65,25 @@ impl WordErrors {
     }
 
     /// Errors in all.
+    ///
+    /// ```
+    /// use trit_whisper::wer::WordErrors;
+    ///
+    /// let errors = WordErrors::of("one two three", "two four") + WordErrors::of("five", "five");
+    /// assert_eq!((errors.words, errors.errors()), (4, 2));
+    /// ```
     pub const fn errors(&self) -> usize {
         self.substitutions + self.insertions + self.deletions
     }
 
     /// Errors for each word of the reference, which may be more than 1; `None` without words.
+    ///
+    /// ```
+    /// use trit_whisper::wer::WordErrors;
+    ///
+    /// assert_eq!(WordErrors::of("yes", "yes no no").rate(), Some(2.0));
+    /// assert_eq!(WordErrors::of("", "yes").rate(), None);
+    /// ```
     pub fn rate(&self) -> Option<f64> {
         (self.words > 0).then(|| self.errors() as f64 / self.words as f64)
     }

@@ -13,6 +13,15 @@ use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
 /// Which rules a text is normalised by.
+///
+/// ```
+/// use trit_whisper::wer::Normalizer;
+///
+/// let apply = |rules: Normalizer| rules.apply("It's ninety-nine, Mr. Brown!");
+/// assert_eq!(apply(Normalizer::English), "it is 99 mister brown");
+/// assert_eq!(apply(Normalizer::Basic), "it s ninety nine mr brown");
+/// assert_eq!(apply(Normalizer::Verbatim), "It's ninety-nine, Mr. Brown!");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalizer {
     /// [`english`].
