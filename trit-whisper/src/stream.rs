@@ -60,7 +60,8 @@ impl Default for StreamOptions {
 ///
 /// ```
 /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
-/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Stream, StreamEvent, StreamOptions, Transcriber, audio, embedded};
+/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # use trit_whisper::{Stream, StreamEvent, StreamOptions};
 /// # let model = Model::parse(embedded::model())?;
 /// # // The first word, and a window no longer than that.
 /// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
@@ -108,7 +109,8 @@ impl<'t> Partial<'t> {
 ///
 /// ```
 /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
-/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Stream, StreamEvent, StreamOptions, Transcriber, audio, embedded};
+/// # use trit_whisper::{AudioCtx, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+/// # use trit_whisper::{Stream, StreamEvent, StreamOptions};
 /// # let model = Model::parse(embedded::model())?;
 /// # // The first word, and a window no longer than that.
 /// # let audio_ctx = AudioCtx::Positions(40.try_into()?);
