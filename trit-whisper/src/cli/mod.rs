@@ -104,6 +104,42 @@ impl Failure {
     }
 }
 
+/// Failures of single files, each told as it comes where there are several files.
+struct Failures {
+    files: usize,
+    failures: Vec<Failure>,
+}
+
+impl Failures {
+    fn new(files: usize) -> Self {
+        Self { files, failures: Vec::new() }
+    }
+
+    fn add(&mut self, failure: Failure) {
+        if self.files > 1 {
+            tell(format_args!("error: {failure}"));
+        }
+        self.failures.push(failure);
+    }
+
+    /// How many files failed.
+    fn failed(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// What that is for the program as a whole.
+    fn result(mut self) -> Result<(), Failure> {
+        let Self { files, failures } = &mut self;
+        match failures.iter().map(Failure::code).max() {
+            None => Ok(()),
+            Some(code) if *files > 1 => {
+                Err(Failure::Files { failed: failures.len(), files: *files, code })
+            }
+            Some(_) => failures.pop().map_or(Ok(()), Err),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -15,7 +15,7 @@ use super::inputs::{self, Input};
 use super::progress::Progress;
 use super::recognition::RecognitionOptions;
 use super::session::{Done, News, Session};
-use super::{Failure, count, machine, tell};
+use super::{Failure, Failures, count, machine, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// What is done to texts before their words are compared
     #[arg(long, value_enum, default_value_t = Rules::English, value_name = "RULES")]
     normalizer: Rules,
-    /// Transcribe the audio in this folder and compare with the transcripts beside it: those in
+    /// Transcribe the audio in this folder, or this file, and compare with the transcripts beside it: those in
     /// `*.trans.txt`, as in LibriSpeech, or `.txt` of the same name
     #[arg(long, value_name = "FOLDER")]
     audio: Option<PathBuf>,
@@ -104,7 +104,9 @@ fn read(path: &Path) -> Result<String, Failure> {
     } else {
         fs::read_to_string(path)
     };
-    text.map_err(|error| Failure::Other(format!("{}: {error}", path.display())))
+    let text = text.map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;
+    // A byte order mark is no part of the first word.
+    Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
 }
 
 fn describe(errors: &WordErrors) -> Result<String, Failure> {
@@ -126,6 +128,9 @@ fn describe(errors: &WordErrors) -> Result<String, Failure> {
 }
 
 fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Result<(), Failure> {
+    if let Err(error) = fs::metadata(folder) {
+        return Err(Failure::Audio(format!("{}: {error}", folder.display())));
+    }
     let inputs = inputs::inputs(&[folder.to_owned()]).into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut references = References::default();
     let mut pairs = Vec::new();
@@ -146,9 +151,16 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
     let mut session = recognition.session(&bytes, &model, options)?;
 
     let (mut errors, mut seconds, mut spent) = (WordErrors::default(), 0.0, Duration::ZERO);
+    let mut failures = Failures::new(pairs.len());
     for (index, (input, reference)) in pairs.iter().enumerate() {
         let progress = Progress::new(false, &input.shown(), index, pairs.len());
-        let done = one_file(&mut session, input, &progress)?;
+        let done = match one_file(&mut session, input, &progress) {
+            Ok(done) => done,
+            Err(failure) => {
+                failures.add(failure);
+                continue;
+            }
+        };
         let [said, understood] =
             [reference, &done.transcript.text].map(|text| normalizer.apply(text));
         let found = WordErrors::of(&said, &understood);
@@ -163,6 +175,10 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
         seconds += done.transcript.duration;
         spent += done.spent;
     }
+    let compared = pairs.len() - failures.failed();
+    if compared == 0 {
+        return failures.result();
+    }
     let mut text = describe(&errors)?;
     text += &format!(
         "files               {:>9}\n\
@@ -171,13 +187,14 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
          real-time factor    {:>9.3}\n\
          threads             {:>9}\n\
          peak memory         {:>13}\n",
-        pairs.len(),
+        compared,
         spent.as_secs_f64(),
         spent.as_secs_f64() / seconds,
         session.threads.threads(),
         machine::peak_memory(),
     );
-    super::print(&text)
+    super::print(&text)?;
+    failures.result()
 }
 
 fn one_file(
@@ -208,7 +225,10 @@ struct References {
 impl References {
     /// What was said in the file, if that is known.
     fn of(&mut self, audio: &Path) -> Result<Option<String>, Failure> {
-        let folder = audio.parent().unwrap_or(Path::new("")).to_owned();
+        let folder = match audio.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
         let list = match self.lists.entry(folder) {
             Entry::Occupied(list) => list.into_mut(),
             Entry::Vacant(place) => {
@@ -225,7 +245,7 @@ impl References {
     }
 }
 
-/// The lines of all `*.trans.txt` in `folder`: a name, a space, what was said.
+/// The lines of all `*.trans.txt` in `folder`: a name, a space or tab, what was said.
 fn lists(folder: &Path) -> Result<HashMap<String, String>, Failure> {
     let unreadable = |error| Failure::Other(format!("{}: {error}", folder.display()));
     let mut texts = HashMap::new();
@@ -233,7 +253,7 @@ fn lists(folder: &Path) -> Result<HashMap<String, String>, Failure> {
         let path = entry.map_err(unreadable)?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".trans.txt")) {
             let lines = read(&path)?;
-            let lines = lines.lines().filter_map(|line| line.split_once(' '));
+            let lines = lines.lines().filter_map(|line| line.split_once([' ', '\t']));
             texts.extend(lines.map(|(name, text)| (name.to_owned(), text.to_owned())));
         }
     }

@@ -33,6 +33,12 @@ const CASES: &[Case] = &[
         "error: a-folder: no audio files in this folder",
         3,
     ),
+    (
+        "wer --audio nowhere",
+        "no such folder of audio",
+        "error: nowhere: No such file or directory (os error 2)",
+        3,
+    ),
     ("wer --audio more", "a folder without transcripts", "error: more: no transcripts of audio", 6),
     (
         "wer --audio spoken",

@@ -66,6 +66,37 @@ fn folders_of_audio_are_transcribed_and_compared() {
     }
 }
 
+/// As with transcripts: the others are still compared, and the code says that one was not.
+#[test]
+fn a_bad_file_does_not_keep_the_others_from_being_compared() {
+    let folder = TempDir::new().unwrap();
+    fs::copy(sample(SHORT), folder.path().join("good.flac")).unwrap();
+    fs::write(folder.path().join("bad.flac"), "no audio").unwrap();
+    // As another system may write them.
+    let lines = "\u{FEFF}bad\tYES\r\ngood\tSEVEN RIGHT UP\r\n";
+    fs::write(folder.path().join("all.trans.txt"), lines).unwrap();
+    let wer = |audio: &str| {
+        let arguments = ["wer", "--vad", "off", "--audio", audio];
+        program().args(arguments).current_dir(folder.path()).output().unwrap()
+    };
+    let output = wer(".");
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let table = stdout(&output);
+    assert_eq!((figure(table, "files"), figure(table, "words")), (1.0, 3.0), "{table}");
+    for part in ["error: ./bad.flac: not an audio file", "error: 1 of 2 files failed"] {
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+    // A file by itself, where it lies.
+    let alone = wer("good.flac");
+    assert_eq!(alone.status.code(), Some(0), "{}", stderr(&alone));
+    assert_eq!(figure(stdout(&alone), "words"), 3.0);
+    let output = wer("bad.flac");
+    assert_eq!((output.status.code(), stdout(&output)), (Some(3), ""), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("error: bad.flac: not an audio file"));
+    let output = wer("nowhere");
+    assert!(stderr(&output).starts_with("error: nowhere: No such file"), "{}", stderr(&output));
+}
+
 /// What says how to transcribe is the same as for `transcribe`, and of no use to texts.
 #[test]
 fn options_of_transcriptions_count() {

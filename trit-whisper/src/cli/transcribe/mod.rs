@@ -17,7 +17,7 @@ use super::inputs::{self, Input, Target};
 use super::progress::Progress;
 use super::recognition::RecognitionOptions;
 use super::session::{News, Session};
-use super::{Failure, ModelBytes, count, tell, values};
+use super::{Failure, Failures, ModelBytes, count, tell, values};
 use colors::colored;
 
 const EXAMPLES: &str = "\
@@ -138,7 +138,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         tell(known_words(&model));
     }
     let files = inputs.len();
-    let mut failures = Vec::new();
+    let mut failures = Failures::new(files);
     for (index, input) in inputs.into_iter().enumerate() {
         let done = input.and_then(|input| {
             let progress = Progress::new(arguments.quiet, &input.shown(), index, files);
@@ -148,17 +148,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             })
         });
         if let Err(failure) = done {
-            if files > 1 {
-                tell(format_args!("error: {failure}"));
-            }
-            failures.push(failure);
+            failures.add(failure);
         }
     }
-    match failures.iter().map(Failure::code).max() {
-        None => Ok(()),
-        Some(code) if files > 1 => Err(Failure::Files { failed: failures.len(), files, code }),
-        Some(_) => failures.pop().map_or(Ok(()), Err),
-    }
+    failures.result()
 }
 
 /// One line that says which words a small model knows, from its token table.
