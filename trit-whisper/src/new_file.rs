@@ -77,15 +77,17 @@ impl NewFile {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         folder.metadata()?;
-        #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are Unix's"))]
-        let mut builder = Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // What any new file gets; the process's mask takes its part away.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        Ok(Self { file: builder.tempfile_in(folder)?, path: path.to_owned() })
+        // The system's own error, to which the temporary name would add nothing for whoever asked for
+        // another.
+        let mut code = None;
+        let create = |path: &Path| {
+            // With the permissions of any new file.
+            let file = File::options().read(true).write(true).create_new(true).open(path);
+            file.inspect_err(|error| code = error.raw_os_error())
+        };
+        let file = Builder::new().make_in(folder, create);
+        let file = file.map_err(|error| code.map_or(error, io::Error::from_raw_os_error))?;
+        Ok(Self { file, path: path.to_owned() })
     }
 
     /// The file under its temporary name.

@@ -94,6 +94,12 @@ const CASES: &[Case] = &[
         5,
     ),
     (
+        "tune --file /proc/x.tuning",
+        "a folder that cannot be written to",
+        "error: /proc/x.tuning: No such file or directory (os error 2)",
+        5,
+    ),
+    (
         "tune truncated.trit",
         "a truncated model to tune for",
         "error: truncated.trit: the file should have {len} bytes and has {half}",
