@@ -26,14 +26,16 @@ pub(crate) fn language(
     name: &str,
     code: Option<&str>,
 ) -> Result<Option<u32>, Failure> {
-    let Some(code) = code else { return Ok(None) };
+    let Some(code) = code.filter(|code| !code.eq_ignore_ascii_case("auto")) else {
+        return Ok(None);
+    };
     let config = model.config();
     if !config.is_multilingual() {
         return Err(Failure::Usage(format!(
             "--language {code}: {name} knows one language only; leave it out"
         )));
     }
-    model.language(code).map(Some).map_err(|_| {
+    model.language(&code.to_ascii_lowercase()).map(Some).map_err(|_| {
         let last = config.language_first + config.n_languages;
         let known: Vec<_> =
             (config.language_first..last).filter_map(|id| model.language_code(id)).collect();

@@ -212,6 +212,25 @@ fn a_converted_checkpoint_runs() {
     assert!(stdout(&done(program().arg("info").arg(&model))).contains("arena in all"));
     let output = done(program().args(["transcribe", "--model"]).arg(&model).arg(sample(SHORT)));
     assert!(!stderr(&output).contains("35 words"));
+    // A language is the same in capitals, and detected if it is `auto`.
+    let language = |code: &str| {
+        let options =
+            ["--quiet", "--vad=off", "--temperature=0", "--output=json", "--language", code];
+        let transcribe = ["transcribe", "--model"];
+        let output = program()
+            .args(transcribe)
+            .arg(&model)
+            .args(options)
+            .arg(sample(SHORT))
+            .output()
+            .unwrap();
+        (output.status.code(), stdout(&output).to_owned())
+    };
+    let english = language("en");
+    assert!(english.1.contains("\"language\": \"en\""), "{}", english.1);
+    assert_eq!(language("EN"), english);
+    assert_eq!(language("auto").0, Some(0));
+    assert_eq!(language("xx"), (Some(2), String::new()));
 }
 
 #[test]
