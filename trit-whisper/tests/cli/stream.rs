@@ -1,7 +1,11 @@
 //! Streams from standard input.
 
 use std::fs::{self, File};
+#[cfg(unix)]
+use std::io::{BufRead, BufReader, Write};
 use std::process::Output;
+#[cfg(unix)]
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use trit_whisper::audio;
@@ -88,4 +92,37 @@ fn nothing_is_heard_in_nothing() {
     let output = stream(&["--format", "f32le"], &f32::NAN.to_le_bytes());
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(stderr(&output).contains("error: standard input: "), "{}", stderr(&output));
+}
+
+/// Whoever listens to a microphone can end in no other way, and the last words are the newest.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_audio_and_not_the_text() {
+    let mut child = program()
+        .args(["stream", "--verbose"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let (words, mut told) = (words(), BufReader::new(child.stderr.take().unwrap()));
+    // All of it up to the last word's end, and no silence after that: only the interrupt ends it.
+    stdin.write_all(&words[..words.len() - 2 * 16_000 / 4]).unwrap();
+    stdin.flush().unwrap();
+    // Once an utterance was told of, the handler is there and pieces are being read.
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("after the last sample of speech"), "{line}");
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    // It was open all the time.
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stdout(&output).split_whitespace().eq(["yes", "no", "on", "off"]),
+        "{}",
+        stdout(&output)
+    );
 }

@@ -1,7 +1,6 @@
 //! The default microphone, through `cpal`.
 
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::time::Instant;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{FromSample, Sample, SampleFormat, SizedSample, Stream, StreamConfig};
@@ -49,9 +48,9 @@ where
     let take = move |samples: &[T], _: &cpal::InputCallbackInfo| {
         bytes.clear();
         bytes.extend(samples.iter().flat_map(|&sample| f32::from_sample(sample).to_le_bytes()));
-        let piece = pcm.push(&bytes).map(|samples| (Instant::now(), samples)).map_err(failure);
+        let piece = pcm.push(&bytes).map_err(failure);
         // The system's own thread must not wait.
-        if let Err(TrySendError::Full(_)) = sender.try_send(piece) {
+        if let Err(TrySendError::Full(_)) = sender.try_send(piece.into()) {
             crate::cli::tell("warning: microphone: the model is too slow, audio is lost");
         }
     };
@@ -61,7 +60,7 @@ where
             crate::cli::tell(format_args!("warning: microphone: {error}"));
         } else {
             // If there is no room, the next error or the end of the pieces tells of it.
-            let _ = errors.try_send(Err(failure(error)));
+            let _ = errors.try_send(Piece::Failed(failure(error)));
         }
     };
     device.build_input_stream(config, take, fail, None).map_err(failure)

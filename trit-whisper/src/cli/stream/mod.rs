@@ -76,8 +76,27 @@ enum Format {
 /// Pieces of audio that wait while the model is at work: 30 s of the usual pieces of a tenth.
 const WAITING: usize = 300;
 
-/// 16 kHz samples, with the time they came, or why there are no more.
-type Piece = Result<(Instant, Vec<f32>), Failure>;
+/// What shells call the exit code of a program that an interrupt ended.
+const INTERRUPTED: i32 = 130;
+
+/// What comes of audio.
+enum Piece {
+    /// 16 kHz samples, and when they came.
+    Samples(Instant, Vec<f32>),
+    /// There are no more.
+    End,
+    /// There are no more, because of this.
+    Failed(Failure),
+}
+
+impl From<Result<Vec<f32>, Failure>> for Piece {
+    fn from(samples: Result<Vec<f32>, Failure>) -> Self {
+        match samples {
+            Ok(samples) => Self::Samples(Instant::now(), samples),
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+}
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let recognition = &arguments.recognition;
@@ -95,6 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stream = Stream::new(transcriber.map_err(failure)?, options).map_err(failure)?;
 
     let (sender, receiver) = sync_channel(WAITING);
+    end_at_interrupt(sender.clone())?;
     // Held until the end: dropping it ends the recording.
     #[cfg(feature = "microphone")]
     let _recording =
@@ -153,13 +173,26 @@ fn read_stdin(mut pcm: Pcm, sender: &SyncSender<Piece>) {
             Err(error) => Err(failure(&error)),
         };
         let ends = piece.is_err();
-        if sender.send(piece.map(|samples| (Instant::now(), samples))).is_err() || ends {
+        if sender.send(piece.into()).is_err() || ends {
             return;
         }
     }
     let rest = pcm.finish().map_err(|error| failure(&error));
-    // If nobody takes it, the program is ending.
-    let _ = sender.send(rest.map(|samples| (Instant::now(), samples)));
+    // If nobody takes them, the program is ending.
+    let _ = sender.send(rest.into()).and_then(|()| sender.send(Piece::End));
+}
+
+/// Ends the audio at the first interrupt (Ctrl-C), so that what was said until then becomes text, and the
+/// program at the second.
+fn end_at_interrupt(sender: SyncSender<Piece>) -> Result<(), Failure> {
+    let mut sender = Some(sender);
+    let end = move || match sender.take() {
+        // From a thread of its own: while pieces wait, the next interrupt must not.
+        Some(sender) => drop(thread::spawn(move || sender.send(Piece::End))),
+        None => std::process::exit(INTERRUPTED),
+    };
+    ctrlc::set_handler(end)
+        .map_err(|error| Failure::Other(format!("cannot listen for Ctrl-C: {error}")))
 }
 
 /// Why a stream ended early.
@@ -206,7 +239,11 @@ impl Live<'_, '_> {
                     }
                 }
             };
-            let (came, samples) = piece.map_err(Stop::Failed)?;
+            let (came, samples) = match piece {
+                Piece::Samples(came, samples) => (came, samples),
+                Piece::End => break,
+                Piece::Failed(failure) => return Err(Stop::Failed(failure)),
+            };
             self.step(came, padding, |stream, tell| stream.push(&samples, tell))?;
         }
         self.step(Instant::now(), padding, |stream, tell| stream.finish(tell))
