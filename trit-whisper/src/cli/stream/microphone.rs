@@ -13,7 +13,7 @@ fn failure(error: impl std::fmt::Display) -> Failure {
     Failure::Audio(format!("microphone: {error}"))
 }
 
-/// Starts recording; pieces go to `sender` until the result is dropped.
+/// Starts recording; pieces go to `sender` as long as the result lives.
 pub(super) fn record(sender: SyncSender<Piece>) -> Result<Stream, Failure> {
     let device = cpal::default_host().default_input_device();
     let device = device.ok_or_else(|| failure("there is none"))?;

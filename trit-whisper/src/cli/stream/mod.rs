@@ -5,7 +5,9 @@ mod microphone;
 mod screen;
 
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+#[cfg(feature = "microphone")]
+use std::mem::ManuallyDrop;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,6 +78,9 @@ enum Format {
 /// Pieces of audio that wait while the model is at work: 30 s of the usual pieces of a tenth.
 const WAITING: usize = 300;
 
+/// A microphone gives samples in silence too; some are lost without an error, and others take seconds to start.
+const SILENT_DEVICE: Duration = Duration::from_secs(10);
+
 /// What shells call the exit code of a program that an interrupt ended.
 const INTERRUPTED: i32 = 130;
 
@@ -115,10 +120,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let (sender, receiver) = sync_channel(WAITING);
     end_at_interrupt(sender.clone())?;
-    // Held until the end: dropping it ends the recording.
+    // Not dropped, which for a device that was lost may wait for ever: it ends with the program.
     #[cfg(feature = "microphone")]
-    let _recording =
-        if arguments.microphone { Some(microphone::record(sender.clone())?) } else { None };
+    let _recording = arguments
+        .microphone
+        .then(|| microphone::record(sender.clone()).map(ManuallyDrop::new))
+        .transpose()?;
     #[cfg(feature = "microphone")]
     let from_stdin = !arguments.microphone;
     #[cfg(not(feature = "microphone"))]
@@ -138,6 +145,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut live = Live {
         stream,
         screen: Screen::new(),
+        // A pipe may be silent for as long as it likes.
+        patience: if from_stdin { Duration::MAX } else { SILENT_DEVICE },
         partial_every: arguments.partial_every as usize * (SAMPLE_RATE / 1000),
         verbose: arguments.verbose,
         latencies: Vec::new(),
@@ -205,6 +214,8 @@ enum Stop {
 struct Live<'m, 'a> {
     stream: Stream<'m, 'a>,
     screen: Screen,
+    /// How long to wait for the next piece.
+    patience: Duration,
     /// Samples between partial results.
     partial_every: usize,
     verbose: bool,
@@ -233,9 +244,14 @@ impl Live<'_, '_> {
                         shown = self.stream.position();
                         self.partial()?;
                     }
-                    match receiver.recv() {
+                    match receiver.recv_timeout(self.patience) {
                         Ok(piece) => piece,
-                        Err(_) => break,
+                        Err(RecvTimeoutError::Disconnected) => break,
+                        Err(RecvTimeoutError::Timeout) => {
+                            let seconds = self.patience.as_secs();
+                            let failure = format!("microphone: no sound came for {seconds} s");
+                            return Err(Stop::Failed(Failure::Audio(failure)));
+                        }
                     }
                 }
             };
