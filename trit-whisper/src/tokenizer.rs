@@ -90,6 +90,13 @@ impl<'t> Tokenizer<'t> {
 
     /// A tokenizer of these tokens' bytes and ids; a token without bytes is left out, and of two with
     /// the same bytes the later is.
+    ///
+    /// ```
+    /// use trit_whisper::Tokenizer;
+    ///
+    /// let tokenizer = Tokenizer::of([(&b"tri"[..], 7), (b"t", 9)]);
+    /// assert_eq!(tokenizer.encode("tri"), Ok(vec![7]));
+    /// ```
     pub fn of(tokens: impl IntoIterator<Item = (&'t [u8], u32)>) -> Self {
         let mut ids = HashMap::new();
         for (bytes, id) in tokens {

@@ -89,6 +89,7 @@ pub(crate) struct Stretch {
 /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
 /// let samples = audio::read_file(&folder.join("samples/go-left-stop.flac"))?.samples;
 /// let mut vad = Vad::new(VadOptions::default());
+/// assert_eq!(vad.padding(), VadOptions::default().padding);
 /// let mut speech = Vec::new();
 /// for piece in samples.chunks(Vad::FRAME) {
 ///     vad.push(piece, &mut |stretch| speech.push(stretch));

@@ -105,6 +105,8 @@ struct Search {
 ///     kernels.ternary(&weights, &token.as_ref(), None, 0..16, &mut y)
 /// })?;
 /// assert!(y.iter().all(|y| (y - 32.0).abs() < 1e-4));
+/// // Once it is chosen, a tuning runs by it.
+/// assert_eq!((tuner.shapes(), tuner.tuning().len()), (1, tuner.choices().count()));
 /// # Ok::<(), trit_core::MatrixError>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -40,6 +40,7 @@ impl Encoding {
 /// ```
 /// use trit_whisper::audio::{Encoding, Pcm};
 ///
+/// assert!(Pcm::RATES.contains(&44_100));
 /// let mut pcm = Pcm::new(Encoding::S16le, 16_000, 1)?;
 /// assert_eq!(pcm.push(&[0, 0x40, 0])?, [0.5]);
 /// assert_eq!(pcm.push(&[0xC0])?, [-0.5]);
