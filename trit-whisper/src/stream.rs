@@ -32,7 +32,8 @@ use crate::vad::{Stretch, Vad, VadOptions};
 ///
 /// // What is being said every half second, and utterances that end after 0.4 s of silence.
 /// let vad = VadOptions { min_silence: 6_400, ..VadOptions::LIVE };
-/// let stream = Stream::new(transcriber, StreamOptions { vad, partial_every: 8_000 })?;
+/// let options = StreamOptions { vad, partial_every: 8_000, ..StreamOptions::default() };
+/// let stream = Stream::new(transcriber, options)?;
 /// assert_eq!(stream.position(), 0);
 /// # Ok::<(), Error>(())
 /// ```
