@@ -27,8 +27,6 @@ use memmap2::Mmap;
 /// let file = MappedFile::open(&folder.join("models/words.trit"))?;
 /// assert_eq!(file.len(), trit_whisper::embedded::model().len());
 /// // The pages come back when they are read again.
-/// file.set_aside(100_000..200_000);
-/// assert_eq!(file[150_000], trit_whisper::embedded::model()[150_000]);
 /// file.release(0..file.len());
 /// assert_eq!(file[0], trit_whisper::embedded::model()[0]);
 /// # Ok::<(), std::io::Error>(())
@@ -41,6 +39,15 @@ pub struct MappedFile {
 impl MappedFile {
     /// Bytes of a page on most systems. Where they are larger, some pages that are
     /// [set aside](Self::set_aside) come back.
+    ///
+    /// ```
+    /// // Of a range, what counts when it is set aside.
+    /// let whole = |range: std::ops::Range<usize>| {
+    ///     let page = trit_whisper::mmap::MappedFile::PAGE;
+    ///     range.start.next_multiple_of(page)..range.end / page * page
+    /// };
+    /// assert_eq!(whole(1..9000), 4096..8192);
+    /// ```
     pub const PAGE: usize = 4096;
 
     /// Maps the file at `path`.
@@ -103,6 +110,19 @@ impl MappedFile {
     /// As [`release`](Self::release), and reading beside `range` brings none of it back, which systems
     /// otherwise do, some 64 KiB around what is read. Pages that hold something else as well are left.
     /// Reading in `range` itself is slower, a page at a time, until it is released.
+    ///
+    /// ```
+    /// use trit_whisper::{Model, mmap::MappedFile};
+    ///
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// let file = MappedFile::open(&folder.join("models/words.trit"))?;
+    /// let model = Model::parse(&file)?;
+    /// // Once a window is encoded, for as long as its tokens are decoded.
+    /// model.encoding_spans().for_each(|span| file.set_aside(span));
+    /// // What is set aside is still there.
+    /// model.container().verify()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_aside(&self, range: Range<usize>) {
         let start = range.start.min(self.map.len()).next_multiple_of(Self::PAGE);
         let range = start..range.end / Self::PAGE * Self::PAGE;
