@@ -7,6 +7,7 @@ use heapless::Vec;
 use crate::align::{self, Aligner, Head};
 use crate::arena::{Arena, size};
 use crate::config::Config;
+use crate::decode::math;
 use crate::decode::sampling::probability;
 use crate::decode::search::Machine;
 use crate::decoder::{MOST_ROWS, Row};
@@ -140,7 +141,9 @@ pub(crate) struct WordTimes<'a> {
     spans: &'a mut [Timed],
     /// Text tokens of all spans.
     text: &'a mut [u32],
-    /// Their probabilities.
+    /// Their log probabilities where they were decoded.
+    logprobs: &'a mut [f32],
+    /// Their probabilities as text without timestamps.
     probabilities: &'a mut [f32],
     /// Their first frames, and the one after all.
     first: &'a mut [u32],
@@ -158,6 +161,7 @@ impl<'a> WordTimes<'a> {
             + Aligner::bytes(config, heads)
             + size::<Timed>(rows)
             + size::<u32>(rows)
+            + size::<f32>(rows)
             + size::<f32>(rows)
             + size::<u32>(rows)
             + size::<Timing>(rows)
@@ -177,6 +181,7 @@ impl<'a> WordTimes<'a> {
             listed: model.lists_alignment_heads(),
             spans: arena.take(rows)?,
             text: arena.take(rows)?,
+            logprobs: arena.take(rows)?,
             probabilities: arena.take(rows)?,
             first: arena.take(rows)?,
             words: arena.take(rows)?,
@@ -208,6 +213,7 @@ impl<'a> WordTimes<'a> {
             let Some(to) = self.spans.get_mut(spans) else { return };
             let Some(text) = self.text.get_mut(len..len + span.text.len()) else { return };
             text.copy_from_slice(&window.tokens[span.text.clone()]);
+            self.logprobs[len..][..text.len()].copy_from_slice(&window.logprobs[span.text.clone()]);
             *to = Timed::new(&span);
             spans += 1;
             len += text.len();
@@ -223,7 +229,7 @@ impl<'a> WordTimes<'a> {
         let count = text.split(words::has_spaces(code), self.words);
         for word in &mut self.words[..count] {
             let tokens = word.tokens();
-            let sum = self.probabilities[tokens.clone()].iter().fold(0.0, |sum, p| sum + p);
+            let sum = self.logprobs[tokens.clone()].iter().fold(0.0, |sum, &p| sum + math::exp(p));
             word.probability = sum / tokens.len() as f32;
             word.start = window.start as u64 + FRAME * u64::from(self.first[tokens.start]);
             word.end = window.start as u64 + FRAME * u64::from(self.first[tokens.end]);

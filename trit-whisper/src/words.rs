@@ -41,7 +41,10 @@ pub struct Word<'t> {
     pub end: usize,
     /// Its tokens, a part of the segment's.
     pub tokens: &'t [u32],
-    /// Mean probability of its tokens among all text tokens.
+    /// Mean probability of its tokens, as in [`Segment::probabilities`](crate::Segment::probabilities).
+    ///
+    /// openai-whisper takes it from a second reading without timestamps, which makes little of words by a
+    /// model that was trained with them alone.
     pub probability: f32,
     table: TokenTable<'t>,
 }

@@ -101,7 +101,11 @@ fn words_of_speech_have_all_text_with_any_threads() {
         transcriber
             .transcribe(&samples, &mut |event| {
                 let Event::Segment(segment) = event else { return };
+                let probable: Vec<_> = segment.probabilities().collect();
+                let mean = probable.iter().sum::<f32>() / probable.len() as f32;
                 for word in segment.words() {
+                    // This model has a segment for each word.
+                    assert!((word.probability - mean).abs() < 1e-6, "{} {mean}", word.probability);
                     let text = word.text().flatten().copied().collect::<Vec<u8>>();
                     let text = String::from_utf8(text).unwrap();
                     assert!(word.start <= word.end && (0.0..=1.0).contains(&word.probability));
