@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import data, evaluate, export, train
+from . import data, evaluate, export, spotter, train
 from .model import Config
-from .tokens import VOCAB
+from .tokens import COMMANDS, DIGITS, OTHERS, VOCAB
 
 
 def say(text: str) -> None:
@@ -73,12 +73,14 @@ def join(sets: list[np.ndarray]) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m trit_train", description=__doc__)
-    parser.add_argument("stage", choices=["float", "ternary", "twin", "evaluate", "export"])
+    parser.add_argument("stage", choices=["float", "spotter", "ternary", "twin", "evaluate", "export"])
     parser.add_argument("--data", type=Path, required=True, help="folder with spoken-words/")
     parser.add_argument("--work", type=Path, default=Path("work"), help="checkpoints and cache")
-    parser.add_argument("--steps", type=int, help="training steps (float 9000, ternary 4000)")
+    parser.add_argument("--steps", type=int, help="training steps (float 9000, spotter 8000, ternary 4000)")
     parser.add_argument("--start", type=Path, help="checkpoint of the same stage to go on from")
     parser.add_argument("--teacher", type=Path, help="float checkpoint that teaches (stage ternary)")
+    parser.add_argument("--spotter", type=Path,
+                        help="the spotter that teaches words (ternary and twin), WORK/spotter.pt if there is one")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--words", type=int, default=4000, help="command words to evaluate on")
@@ -109,15 +111,27 @@ def main() -> None:
             model = train.new_model(Config(n_vocab=VOCAB))
         train.fit(model, bank, clips, plan, start, arguments.seed, report=say)
         return
+    if arguments.stage == "spotter":
+        first = spotter.restore(arguments.start) if arguments.start else None
+        model = spotter.fit(bank, clips, arguments.steps or 8000, arguments.work / "spotter.pt",
+                            arguments.seed + 2, first, report=say)
+        for name, vocabulary in {"commands": COMMANDS, "digits": DIGITS, "other words": OTHERS}.items():
+            unseen = [c for c in data.split(bank.clips)["test"]
+                      if c.word in vocabulary and c.source == "speech-commands"]
+            say(f"{name}: {spotter.wrong(model, bank, unseen):.2f} % of {len(unseen)}")
+        return
     # Both second stages start from the same weights and see the same utterances in the same order;
-    # the ternary one also learns from a float model, by default the one it started as.
+    # the ternary one also learns from a float model, by default the one it started as, or a spotter.
     plan = train.Plan(steps=arguments.steps or 4000, rate=5e-4, curriculum=False, distil=0.5)
     model, teacher = train.restore(arguments.start or start), None
+    spotted = arguments.spotter or arguments.work / "spotter.pt"
+    words = spotter.restore(spotted) if arguments.spotter or spotted.exists() else None
     if arguments.stage == "ternary":
         model.set_mode("ternary", trained=arguments.start is not None)
-        teacher = train.restore(arguments.teacher or start)
+        if arguments.teacher or words is None:
+            teacher = train.restore(arguments.teacher or start)
     train.fit(model, bank, clips, plan, arguments.work / f"{arguments.stage}.pt",
-              arguments.seed + 1, teacher, report=say)
+              arguments.seed + 1, teacher, words, report=say)
 
 
 if __name__ == "__main__":

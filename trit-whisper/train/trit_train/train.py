@@ -12,9 +12,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
+from .augment import WARPS, spec_augment
 from .data import Bank, Clip
 from .mel import HOP, log_mel, mel_filters
 from .model import Config, Whisper
+from .spotter import CLASSES, LENGTH, Spotter, crop
 from .tokens import EOT, TIMESTAMP_FIRST, VOCAB, WINDOW, WORDS
 from .utterances import POSITION, Mixer
 
@@ -23,8 +25,6 @@ LENGTHS = 16 * 2 * HOP
 """Batches are padded to a multiple of so many samples: few shapes, so that memory is used again."""
 GROUPED = 4
 """Batches whose utterances are drawn together and sorted by length."""
-WARPS = np.linspace(0.84, 1.16, 9)
-"""Vocal-tract length perturbation, ±16 %."""
 
 
 @dataclass
@@ -37,6 +37,9 @@ class Plan:
     batch: int = 32
     curriculum: bool = True
     distil: float = 0.0
+    """Weight of the teacher's probabilities."""
+    spotting: float = 2.0
+    """Weight of the spotter's."""
     aids: float = 1.0
     """Weight of the frame-label and guided-attention losses, fading to 0 in the last fifth."""
 
@@ -66,7 +69,11 @@ class Batches(IterableDataset):
 
 
 def collate(utterances, full: bool, rng) -> dict[str, torch.Tensor]:
-    """Pads utterances to the longest, or to the window, and lines up their targets."""
+    """Pads utterances to the longest, or to the window, and lines up their targets.
+
+    The first rows of `crops` `[_, LENGTH]` are the words one by one (of few shapes, like the batches),
+    `places` `[words, 2]` the row and column of their targets, `owners` `[rows, positions]` one more than the word at each position, 0 for none.
+    """
     longest = WINDOW if full else max(len(u.samples) for u in utterances)
     n = min(-(-longest // LENGTHS) * LENGTHS, WINDOW)
     positions = n // POSITION
@@ -76,6 +83,8 @@ def collate(utterances, full: bool, rng) -> dict[str, torch.Tensor]:
     targets = np.full((len(utterances), width), IGNORE)
     labels = np.zeros((len(utterances), positions), np.int64)
     guide = np.zeros((len(utterances), width, positions), np.float32)
+    owners = np.zeros((len(utterances), positions), np.int64)
+    crops, places = [], []
     for row, u in enumerate(utterances):
         samples[row, : len(u.samples)] = u.samples
         ids = u.tokens()
@@ -85,29 +94,20 @@ def collate(utterances, full: bool, rng) -> dict[str, torch.Tensor]:
         for word, (start, stop) in enumerate(u.spans):
             first, last = max(start // POSITION - 3, 0), stop // POSITION + 4
             guide[row, 3 * word: 3 * word + 3, first:last] = 1.0
+            crops.append(crop(u, word))
+            places.append((row, 3 * word + 1))
+            owners[row, start // POSITION: stop // POSITION + 1] = len(crops)
+    alone = np.zeros((max(-(-len(crops) // 32), 1) * 32, LENGTH), np.float32)
+    for row, x in enumerate(crops):
+        alone[row] = x
     return {
         "samples": torch.from_numpy(samples), "tokens": torch.from_numpy(tokens),
         "targets": torch.from_numpy(targets), "labels": torch.from_numpy(labels),
         "guide": torch.from_numpy(guide),
+        "crops": torch.from_numpy(alone), "places": torch.tensor(places, dtype=torch.long).view(-1, 2),
+        "owners": torch.from_numpy(owners),
         "warp": torch.from_numpy(rng.integers(0, len(WARPS), len(utterances))),
     }
-
-
-def spec_augment(mel: torch.Tensor) -> torch.Tensor:
-    """Masks bands and stretches of time with the mean (Park 2019).
-
-    Two bands of up to 14 mels, and every 0.75 s a stretch of up to 14 frames.
-    """
-    rows, frames, mels = mel.shape
-
-    def masks(size: int, count: int) -> torch.Tensor:
-        width = torch.randint(0, 15, (rows, count, 1), device=mel.device)
-        start = (torch.rand(rows, count, 1, device=mel.device) * (size - width)).long()
-        at = torch.arange(size, device=mel.device)
-        return ((at >= start) & (at < start + width)).any(1)
-
-    hidden = masks(frames, frames // 75)[:, :, None] | masks(mels, 2)[:, None, :]
-    return torch.where(hidden, mel.mean(dim=(1, 2), keepdim=True), mel)
 
 
 def new_model(config: Config) -> Whisper:
@@ -150,13 +150,19 @@ def parameter_groups(model: Whisper, aid: nn.Module, rate: float) -> list[dict]:
 
 
 def fit(model: Whisper, bank: Bank, clips: list[Clip], plan: Plan, out: Path, seed: int,
-        teacher: Whisper | None = None, report=print) -> Whisper:
-    """Trains `model` in place and returns its moving average, also written to `out`."""
+        teacher: Whisper | None = None, spotter: Spotter | None = None, report=print) -> Whisper:
+    """Trains `model` in place and returns its moving average, also written to `out`.
+
+    `teacher` gives its probabilities of every token, `spotter` of the words, in the decoder's logits
+    and the encoder's frame labels.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     model.to(device).train()
     if teacher is not None:
         teacher.to(device).eval()
+    if spotter is not None:
+        spotter.to(device).eval()
     aid = nn.Linear(model.config.n_state, len(WORDS) + 1).to(device)
     banks = torch.stack([torch.from_numpy(mel_filters(model.config.n_mels, w)) for w in WARPS])
     banks = banks.to(device)
@@ -181,6 +187,15 @@ def fit(model: Whisper, bank: Bank, clips: list[Clip], plan: Plan, out: Path, se
                 group["lr"] = lr * factor
             warp = batch["warp"] if use else torch.full_like(batch["warp"], plain)
             mel = spec_augment(log_mel(batch["samples"], banks[warp]))
+            labels = batch["labels"]
+            if spotter is not None:
+                # It hears the same vocal tract as the student: a teacher must be consistent (Beyer 2022).
+                row, column = batch["places"].unbind(1)
+                rest = warp.new_full((len(batch["crops"]) - len(row),), plain)
+                heard = spotter.probabilities(batch["crops"], banks[torch.cat([warp[row], rest])])
+                heard = heard[: len(row)]
+                silence = F.one_hot(torch.tensor([len(WORDS)], device=device), CLASSES).float()
+                labels = torch.cat([silence, heard])[batch["owners"]].transpose(1, 2)
             with torch.autocast(device.type, dtype=torch.bfloat16):
                 features = model.encoder(mel)
                 logits, attention = model.decoder(batch["tokens"], features)
@@ -197,9 +212,15 @@ def fit(model: Whisper, bank: Bank, clips: list[Clip], plan: Plan, out: Path, se
                               log_target=True, reduction="batchmean")
                 loss = loss + plan.distil * kl
                 shown["kl"] = kl.item()
+            if spotter is not None and len(heard):
+                words = F.log_softmax(logits[row, column, : len(WORDS)], -1)
+                goal = F.normalize(heard[:, : len(WORDS)], p=1.0)
+                kl = F.kl_div(words, goal, reduction="batchmean")
+                loss = loss + plan.spotting * kl
+                shown["spot"] = kl.item()
             fade = plan.aids * min(1.0, max(0.0, (0.8 - p) / 0.2))
             if fade > 0:
-                label = F.cross_entropy(frames.float().transpose(1, 2), batch["labels"])
+                label = F.cross_entropy(frames.float().transpose(1, 2), labels)
                 guided = batch["guide"].amax(-1) > 0
                 inside = (attention.float().mean(1) * batch["guide"]).sum(-1)[guided].clamp(min=1e-4)
                 focus = -inside.log().mean() if guided.any() else loss.new_zeros(())

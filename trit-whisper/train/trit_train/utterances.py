@@ -10,6 +10,8 @@ from .tokens import COMMANDS, DIGITS, EOT, NO_SPEECH, SAMPLE_RATE, SOT, WINDOW, 
 
 POSITION = 320
 """Samples per encoder position."""
+MARGIN = 800
+"""Samples of a clip before its word and after: 50 ms."""
 SILENT_LABEL = len(WORDS)
 SOURCES = {
     "speech-commands": 0.35, "disguised": 0.15, "morphed": 0.25, "fsdd": 0.12, "synthetic": 0.13,
@@ -75,7 +77,7 @@ class Mixer:
             if at + gap + len(x) > WINDOW:
                 break
             pieces += [np.zeros(gap, np.float32), x.astype(np.float32)]
-            margin = min(int(800 / speed), len(x) // 4)
+            margin = min(int(MARGIN / speed), len(x) // 4)
             spans.append((at + gap + margin, at + gap + len(x) - margin))
             words.append(clip.word)
             at += gap + len(x)
@@ -111,7 +113,7 @@ class Mixer:
         x = utterance.samples
         if rng.random() < strength:
             for start, stop in utterance.spans:
-                x[max(start - 800, 0): stop + 800] *= 10 ** rng.uniform(-0.4, 0.0)
+                x[max(start - MARGIN, 0): stop + MARGIN] *= 10 ** rng.uniform(-0.4, 0.0)
         if rng.random() < strength:
             x = self.filter(x, narrow=source == "fsdd")
         peak = max(float(np.abs(x).max()), 1e-5)
