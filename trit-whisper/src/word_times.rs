@@ -141,9 +141,7 @@ pub(crate) struct WordTimes<'a> {
     spans: &'a mut [Timed],
     /// Text tokens of all spans.
     text: &'a mut [u32],
-    /// Their log probabilities where they were decoded.
-    logprobs: &'a mut [f32],
-    /// Their probabilities as text without timestamps.
+    /// Their probabilities: where they were decoded, or as what text to align says.
     probabilities: &'a mut [f32],
     /// Their first frames, and the one after all.
     first: &'a mut [u32],
@@ -161,7 +159,6 @@ impl<'a> WordTimes<'a> {
             + Aligner::bytes(config, heads)
             + size::<Timed>(rows)
             + size::<u32>(rows)
-            + size::<f32>(rows)
             + size::<f32>(rows)
             + size::<u32>(rows)
             + size::<Timing>(rows)
@@ -181,7 +178,6 @@ impl<'a> WordTimes<'a> {
             listed: model.lists_alignment_heads(),
             spans: arena.take(rows)?,
             text: arena.take(rows)?,
-            logprobs: arena.take(rows)?,
             probabilities: arena.take(rows)?,
             first: arena.take(rows)?,
             words: arena.take(rows)?,
@@ -213,7 +209,10 @@ impl<'a> WordTimes<'a> {
             let Some(to) = self.spans.get_mut(spans) else { return };
             let Some(text) = self.text.get_mut(len..len + span.text.len()) else { return };
             text.copy_from_slice(&window.tokens[span.text.clone()]);
-            self.logprobs[len..][..text.len()].copy_from_slice(&window.logprobs[span.text.clone()]);
+            let logprobs = &window.logprobs[span.text.clone()];
+            for (to, &logprob) in self.probabilities[len..].iter_mut().zip(logprobs) {
+                *to = math::exp(logprob);
+            }
             *to = Timed::new(&span);
             spans += 1;
             len += text.len();
@@ -223,13 +222,13 @@ impl<'a> WordTimes<'a> {
         if len == 0 || frames == 0 || prompt.len() + len >= align::rows(model.config()) {
             return Ok(Found { spans, advance: moves.samples });
         }
-        self.align(machine, &prompt, len, frames)?;
+        self.align(machine, &prompt, len, frames, false)?;
         let code = language.and_then(|token| model.language_code(token));
         let text = Text { tokens: &self.text[..len], table: model.tokens() };
         let count = text.split(words::has_spaces(code), self.words);
         for word in &mut self.words[..count] {
             let tokens = word.tokens();
-            let sum = self.logprobs[tokens.clone()].iter().fold(0.0, |sum, &p| sum + math::exp(p));
+            let sum = self.probabilities[tokens.clone()].iter().fold(0.0, |sum, p| sum + p);
             word.probability = sum / tokens.len() as f32;
             word.start = window.start as u64 + FRAME * u64::from(self.first[tokens.start]);
             word.end = window.start as u64 + FRAME * u64::from(self.first[tokens.end]);
@@ -267,7 +266,7 @@ impl<'a> WordTimes<'a> {
             return Ok(None);
         }
         self.text[..len].copy_from_slice(tokens);
-        self.align(machine, &prompt, len, frames)?;
+        self.align(machine, &prompt, len, frames, true)?;
         let (first, probabilities) = (&self.first[..=len], &self.probabilities[..len]);
         Ok(Some(Alignment { first, probabilities }))
     }
@@ -281,13 +280,15 @@ impl<'a> WordTimes<'a> {
     }
 
     /// Feeds the first `len` text tokens to the decoder once more, after a prompt that ends with
-    /// `<|notimestamps|>`, and finds their probabilities and first frames.
+    /// `<|notimestamps|>`, and finds their first frames and, if they are `asked` for, the probabilities that
+    /// they have there, each of which takes the head's whole product.
     fn align(
         &mut self,
         machine: &mut Machine<'_, '_, '_>,
         prompt: &[u32],
         len: usize,
         frames: usize,
+        asked: bool,
     ) -> Result<(), Error> {
         let Machine { compute, model, decoder, scratch, .. } = machine;
         let eot = model.config().eot;
@@ -304,7 +305,7 @@ impl<'a> WordTimes<'a> {
             decoder.feed_recorded(compute, model, &rows, scratch, aligner)?;
             for (row, at) in rows.iter().enumerate() {
                 let Some(index) = at.position.checked_sub(before) else { continue };
-                if index < len {
+                if asked && index < len {
                     let logits = decoder.logits(compute, model, row..row + 1, scratch)?;
                     self.probabilities[index] = probability(&logits[..eot as usize], text[index]);
                 }

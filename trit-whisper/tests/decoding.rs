@@ -7,7 +7,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
-use trit_whisper::convert::{ConvertOptions, Storage, convert};
+use trit_whisper::convert::{ConvertOptions, convert};
 use trit_whisper::embedded;
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{
@@ -47,15 +47,8 @@ impl Tiny {
         weights.copy_within(often..often + row, embedding + 30 * row);
         std::fs::write(folder.path().join("model.safetensors"), weights).unwrap();
         let path = folder.path().join("model.trit");
-        let options = ConvertOptions {
-            parts: Default::default(),
-            linear: Storage::F32,
-            head: Storage::F32,
-            conv: Storage::F32,
-            positions: Storage::F32,
-        };
         let checkpoint = import::open(folder.path()).unwrap();
-        convert(checkpoint.as_ref(), &path, &options, &mut |_, _| {}).unwrap();
+        convert(checkpoint.as_ref(), &path, &ConvertOptions::F32, &mut |_, _| {}).unwrap();
         Self { file: MappedFile::open(&path).unwrap(), _folder: folder }
     }
 

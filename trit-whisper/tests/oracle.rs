@@ -10,7 +10,7 @@ use trit_core::GroupSize;
 use trit_core::quantize::Granularity;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
-use trit_whisper::convert::{ConvertOptions, Part, Storage, Ternarize, convert};
+use trit_whisper::convert::{ConvertOptions, Storage, Ternarize, convert};
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::{MemoryPlan, Model, Options, Precision, Transcriber, import};
 
@@ -101,21 +101,15 @@ fn run(folder: &Path, options: &ConvertOptions, precision: Precision) -> (Expect
     (expected, Found { mel, encoded, logits, next })
 }
 
-const F32: ConvertOptions = ConvertOptions {
-    linear: Storage::F32,
-    parts: [None; Part::ALL.len()],
-    head: Storage::F32,
-    conv: Storage::F32,
-    positions: Storage::F32,
+const TERNARY: ConvertOptions = ConvertOptions {
+    linear: Storage::Ternary(Ternarize::Exact, Granularity::Row),
+    ..ConvertOptions::F32
 };
-
-const TERNARY: ConvertOptions =
-    ConvertOptions { linear: Storage::Ternary(Ternarize::Exact, Granularity::Row), ..F32 };
 
 #[test]
 fn dense_models_agree_in_f32() {
     for folder in models("dense") {
-        let (expected, found) = run(&folder, &F32, Precision::Float);
+        let (expected, found) = run(&folder, &ConvertOptions::F32, Precision::Float);
         let mel = expected.floats("mel");
         let worst = found.mel.iter().zip(&mel).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let encoded = relative(&found.encoded, &expected.floats("encoded"));
@@ -134,7 +128,7 @@ fn dense_models_agree_in_f32() {
 #[test]
 fn seven_bits_stay_near() {
     for folder in models("dense") {
-        let (expected, found) = run(&folder, &F32, Precision::SevenBits);
+        let (expected, found) = run(&folder, &ConvertOptions::F32, Precision::SevenBits);
         let encoded = relative(&found.encoded, &expected.floats("encoded"));
         let logits = relative(&found.logits, &expected.floats("logits"));
         println!("{}: encoder {encoded:.1e}, logits {logits:.1e}", folder.display());
@@ -149,7 +143,8 @@ fn seven_bits_stay_near() {
 fn narrower_dense_types_stay_near() {
     let int4 = Storage::Int4(GroupSize::G32);
     for (dense, bound) in [(Storage::F16, 5e-3), (Storage::Int8, 0.15), (int4, 0.6)] {
-        let options = ConvertOptions { linear: dense, head: dense, conv: dense, ..F32 };
+        let options =
+            ConvertOptions { linear: dense, head: dense, conv: dense, ..ConvertOptions::F32 };
         let (expected, found) = run(&fixtures().join("dense"), &options, Precision::Float);
         let logits = relative(&found.logits, &expected.floats("logits"));
         println!("{dense:?}: logits {logits:.1e}");
@@ -196,7 +191,8 @@ fn narrower_heads_stay_near() {
 #[test]
 fn ternary_weights_survive_as_dense_ones_too() {
     // The same model through the float path: only activation rounding separates the two.
-    let (expected, found) = run(&fixtures().join("ternary"), &F32, Precision::Float);
+    let (expected, found) =
+        run(&fixtures().join("ternary"), &ConvertOptions::F32, Precision::Float);
     assert!(relative(&found.logits, &expected.floats("logits")) <= 1e-3);
 }
 

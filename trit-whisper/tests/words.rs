@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use trit_simd::parallel::Sequential;
 use trit_simd::{Cpu, Kernels};
-use trit_whisper::convert::{ConvertOptions, Storage, convert};
+use trit_whisper::convert::{ConvertOptions, convert};
 use trit_whisper::mmap::MappedFile;
 use trit_whisper::threads::Threads;
 use trit_whisper::{
@@ -44,14 +44,13 @@ fn alignments_are_openais() {
             .collect();
         let work = tempfile::tempdir().unwrap();
         let path = work.path().join("model.trit");
-        let options = ConvertOptions {
-            parts: Default::default(),
-            linear: Storage::F32,
-            head: Storage::F32,
-            conv: Storage::F32,
-            positions: Storage::F32,
-        };
-        convert(import::open(&folder).unwrap().as_ref(), &path, &options, &mut |_, _| {}).unwrap();
+        convert(
+            import::open(&folder).unwrap().as_ref(),
+            &path,
+            &ConvertOptions::F32,
+            &mut |_, _| {},
+        )
+        .unwrap();
         let file = MappedFile::open(&path).unwrap();
         let model = Model::parse(&file).unwrap();
         let options = Options { words: true, precision: Precision::Float, ..Options::default() };

@@ -154,6 +154,24 @@ pub struct ConvertOptions {
     pub positions: Storage,
 }
 
+impl ConvertOptions {
+    /// Every number in f32: nothing is rounded.
+    ///
+    /// ```
+    /// use trit_whisper::convert::{ConvertOptions, Storage};
+    ///
+    /// let int8_head = ConvertOptions { head: Storage::Int8, ..ConvertOptions::F32 };
+    /// assert_eq!((int8_head.linear, int8_head.head), (Storage::F32, Storage::Int8));
+    /// ```
+    pub const F32: Self = Self {
+        linear: Storage::F32,
+        parts: [None; Part::ALL.len()],
+        head: Storage::F32,
+        conv: Storage::F32,
+        positions: Storage::F32,
+    };
+}
+
 impl Default for ConvertOptions {
     fn default() -> Self {
         Self {
