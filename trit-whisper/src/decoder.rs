@@ -14,6 +14,7 @@ use crate::cache::{Cache, Caches, Precision};
 use crate::config::Config;
 use crate::encoder::{Mlp, Projections, mlp, norm, project};
 use crate::error::Error;
+use crate::features::Features;
 use crate::linear::{Acts, Compute, Layer, any_integer, linear};
 use crate::model::Model;
 use crate::plan::MemoryPlan;
@@ -36,10 +37,10 @@ pub(crate) struct Row {
 
 /// The decoder's caches and logits.
 pub(crate) struct Decoder<'a> {
-    /// Of the audio; while it is encoded, the log-mel and the encoder's cache.
+    /// Of the audio; while it is encoded, all that encoding takes.
     cross: Caches<'a>,
     /// Of the tokens, the heads of every slot, one slot after another; before the first token, the
-    /// encoded audio.
+    /// audio's features.
     own: Caches<'a>,
     /// Whether `own` holds something else than keys and values.
     lent: bool,
@@ -77,30 +78,33 @@ impl<'a> Decoder<'a> {
         (self.cross.lend(), self.own.lend())
     }
 
-    /// Takes the new audio `[ctx, d]` that lies first in the memory of the tokens' caches. Returns that
-    /// audio, which the first token fed overwrites.
+    /// Takes the new audio, whose [`Features`] of `ctx` positions lie first in the memory of the tokens'
+    /// caches. The first token fed overwrites them.
     pub(crate) fn start(
         &mut self,
         compute: &Compute<'_>,
         model: &Model<'_>,
         ctx: usize,
         scratch: &mut Scratch<'_>,
-    ) -> Result<&[f32], Error> {
-        let d = model.config().state();
-        let audio: &[f32] = self.own.lend().take(ctx * d).unwrap_or_default();
+    ) -> Result<(), Error> {
+        let (d, integer, mut own) =
+            (model.config().state(), model.hears_integers(), self.own.lend());
+        let (expected, found) = (Features::bytes(model.config(), integer), own.left());
+        let features = Features::take(ctx, d, integer, &mut own);
+        let features = features.ok_or(Error::Arena { expected, found })?;
         for (block, mut cache) in model.decoder.iter().zip(self.cross.renewed()) {
             let Some((_, attn)) = &block.cross else { continue };
             let (key, value) = (Layer::new(model, attn.key)?, Layer::new(model, attn.value)?);
             let integer = any_integer(&[key, value]);
             let round = compute.threads * CHUNK;
-            for (index, audio) in audio.chunks(round * d).enumerate() {
-                let tokens = audio.len() / d;
-                let acts = Acts::new(compute, audio, d, tokens, d, integer, &mut scratch.quant)?;
-                cache.project(compute, [&key, &value], &acts, index * round, scratch.wide)?;
+            for first in (0..ctx).step_by(round) {
+                let positions = first..ctx.min(first + round);
+                let acts = features.acts(compute, positions, integer, &mut scratch.quant)?;
+                cache.project(compute, [&key, &value], &acts, first, scratch.wide)?;
             }
         }
         self.audio_ctx = ctx;
-        Ok(audio)
+        Ok(())
     }
 
     /// Whether there is audio to decode.

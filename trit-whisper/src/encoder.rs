@@ -17,33 +17,32 @@ pub(crate) const EPS: f32 = 1e-5;
 
 /// The encoder's buffers for one window.
 pub(crate) struct Encoder<'a> {
-    /// Residual stream `[ctx, d]`, and the result.
-    x: &'a mut [f32],
     /// One block's keys and values.
     cache: Cache<'a>,
+    /// Residual stream `[ctx, d]`, and the result.
+    x: &'a mut [f32],
 }
 
 impl<'a> Encoder<'a> {
-    /// An encoder of `ctx` positions, whose residual stream is the first in `stream`.
+    /// An encoder of `ctx` positions.
     pub(crate) fn new(
         config: &Config,
         ctx: usize,
         precision: Precision,
-        cache: &mut Arena<'a>,
-        stream: &mut Arena<'a>,
+        arena: &mut Arena<'a>,
     ) -> Option<Self> {
-        let x = stream.take(ctx * config.state())?;
-        Some(Self { x, cache: Cache::take(config.encoder_heads()?, precision, cache)? })
+        let cache = Cache::take(config.encoder_heads()?, precision, arena)?;
+        Some(Self { cache, x: arena.take(ctx * config.state())? })
     }
 
     /// Encodes a log-mel `[2·ctx + 2, mels]` that has a frame of zeros on each side.
     pub(crate) fn run(
-        &mut self,
+        mut self,
         compute: &Compute<'_>,
         model: &Model<'_>,
         mel: &[f32],
         scratch: &mut Scratch<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<&'a [f32], Error> {
         let (d, alone) = (model.config().state(), compute.alone());
         let threads = compute.threads;
         let positions = model.audio_positions()?;
@@ -71,7 +70,8 @@ impl<'a> Encoder<'a> {
                 x.copy_from_slice(normed);
             }
             Ok(())
-        })
+        })?;
+        Ok(self.x)
     }
 
     /// One block: the keys and values of all tokens, then the rest token by token.

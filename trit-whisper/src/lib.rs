@@ -37,6 +37,7 @@ mod decoder;
 pub mod embedded;
 mod encoder;
 mod error;
+mod features;
 mod language;
 mod linear;
 mod mel;

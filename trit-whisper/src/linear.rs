@@ -114,8 +114,19 @@ impl<'a> Acts<'a> {
         Ok(Self { x, stride, tokens, quantized })
     }
 
+    /// `tokens` tokens of k inputs that have been quantised into `buffers`, for layers of integers alone.
+    pub(crate) fn quantized(
+        buffers: &'a QuantBuffers<'_>,
+        tokens: usize,
+        k: usize,
+    ) -> Result<Self, Error> {
+        let QuantBuffers { values, scales, sums } = buffers;
+        let acts = QuantizedActs::new(tokens, k, None, values, scales, sums)?;
+        Ok(Self { x: &[], stride: 0, tokens, quantized: Some(acts) })
+    }
+
     /// Some of the tokens.
-    fn slice(&self, tokens: Range<usize>) -> Self {
+    pub(crate) fn slice(&self, tokens: Range<usize>) -> Self {
         Self {
             x: &self.x[tokens.start * self.stride..],
             tokens: tokens.len(),

@@ -466,6 +466,13 @@ impl<'a> Model<'a> {
         Ok((self.weights(linear.weight)?, bias))
     }
 
+    /// Whether all layers that take the encoder's output multiply integers.
+    pub(crate) fn hears_integers(&self) -> bool {
+        let cross = self.decoder.iter().filter_map(|block| block.cross.as_ref());
+        let mut layers = cross.flat_map(|(_, attn)| [attn.key, attn.value]);
+        layers.all(|layer| self.weights(layer.weight).is_ok_and(|weights| weights.is_integer()))
+    }
+
     /// Gain and bias of a norm.
     pub(crate) fn norm(&self, norm: Norm) -> Result<(&'a [f32], &'a [f32]), ModelError> {
         Ok((self.vector(norm.gain)?, self.vector(norm.bias)?))

@@ -7,6 +7,7 @@ use crate::cache::{Cache, Precision};
 use crate::config::Config;
 use crate::decode::prompt::Context;
 use crate::decode::window::WindowDecoder;
+use crate::features::Features;
 use crate::mel;
 use crate::model::Model;
 use crate::options::Options;
@@ -20,8 +21,8 @@ use crate::word_times::WordTimes;
 ///
 /// | | encoding | keys and values of the audio | decoding |
 /// |---|---|---|---|
-/// | one region | `mel`, `encoder_cache` | `cross_cache` | `cross_cache` |
-/// | another | `encoder` | `encoder` | `self_cache` |
+/// | one region | `mel`, `encoder_cache`, `encoder` | `cross_cache` | `cross_cache` |
+/// | another | | `features` | `self_cache` |
 /// | always | `scratch` | `scratch` | `scratch`, `decoding` |
 ///
 /// ```
@@ -63,6 +64,9 @@ pub struct MemoryPlan {
     pub encoder: usize,
     /// Keys and values of one encoder block.
     pub encoder_cache: usize,
+    /// The encoder's output: in 8 bits for a model whose layers that take it have weights of integers,
+    /// otherwise, and where only the configuration is known, floats.
+    pub features: usize,
     /// Keys and values of the audio for every decoder block.
     pub cross_cache: usize,
     /// Keys and values of the tokens for every decoder block and sequence.
@@ -76,7 +80,8 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// The plan for a model of this configuration on one thread.
+    /// The plan for any model of this configuration on one thread. [`with_options`](Self::with_options)
+    /// knows the model, and may need less.
     pub fn new(config: &Config) -> Self {
         Self::with_threads(config, 1)
     }
@@ -89,15 +94,22 @@ impl MemoryPlan {
 
     /// As [`with_threads`](Self::with_threads), with keys and values in `precision`.
     pub fn with_precision(config: &Config, threads: usize, precision: Precision) -> Self {
-        Self::of(config, threads, &Options { precision, ..Options::default() }, 0)
+        Self::of(config, threads, &Options { precision, ..Options::default() }, 0, false)
     }
 
     /// The plan for a model, `threads` threads and these options.
     pub fn with_options(model: &Model<'_>, threads: usize, options: &Options<'_>) -> Self {
-        Self::of(model.config(), threads, options, model.alignment_heads().count())
+        let (heads, integer) = (model.alignment_heads().count(), model.hears_integers());
+        Self::of(model.config(), threads, options, heads, integer)
     }
 
-    fn of(config: &Config, threads: usize, options: &Options<'_>, heads: usize) -> Self {
+    fn of(
+        config: &Config,
+        threads: usize,
+        options: &Options<'_>,
+        heads: usize,
+        integer: bool,
+    ) -> Self {
         let precision = options.precision;
         let blocks = config.n_text_layer as usize;
         let cache =
@@ -106,6 +118,7 @@ impl MemoryPlan {
             mel: mel::bytes(config),
             encoder: size::<f32>(config.audio_ctx() * config.state()),
             encoder_cache: cache(config.encoder_heads()),
+            features: Features::bytes(config, integer),
             cross_cache: blocks * cache(config.cross_heads()),
             self_cache: blocks * cache(config.text_heads(options.slots())),
             decoding: size::<f32>(options.slots() * config.vocab())
@@ -123,7 +136,7 @@ impl MemoryPlan {
 
     /// Bytes in use while the audio's keys and values are computed.
     pub fn cross_phase(&self) -> usize {
-        self.scratch + self.encoder + self.cross_cache
+        self.scratch + self.features + self.cross_cache
     }
 
     /// Bytes in use while tokens are decoded.
@@ -131,14 +144,14 @@ impl MemoryPlan {
         self.scratch + self.cross_cache + self.self_cache + self.decoding + self.words
     }
 
-    /// The region that the audio's keys and values share with the log-mel.
+    /// The region that the audio's keys and values share with the encoder.
     pub(crate) fn cross_region(&self) -> usize {
-        self.cross_cache.max(self.mel + self.encoder_cache)
+        self.cross_cache.max(self.mel + self.encoder_cache + self.encoder)
     }
 
-    /// The region that the tokens' keys and values share with the encoder's residual stream.
+    /// The region that the tokens' keys and values share with the encoder's output.
     pub(crate) fn self_region(&self) -> usize {
-        self.self_cache.max(self.encoder)
+        self.self_cache.max(self.features)
     }
 
     /// Bytes of the whole arena, with what aligning its start may cost.

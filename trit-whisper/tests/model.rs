@@ -38,7 +38,9 @@ fn bits_after(
     let mut arena = vec![0; plan.total()];
     before(&mut arena);
     let mut transcriber = Transcriber::new(&model, kernels, join, &mut arena, options).unwrap();
-    let mut values = transcriber.encode(&speechlike(60_000)).unwrap().to_vec();
+    let samples = speechlike(60_000);
+    let mut values = transcriber.audio_features(&samples).unwrap().to_vec();
+    transcriber.encode(&samples).unwrap();
     for token in [model.config().sot, model.config().timestamp_first + 2, 3] {
         values.extend_from_slice(transcriber.feed(token).unwrap().unwrap());
     }
@@ -103,8 +105,9 @@ fn any_number_of_positions_can_be_encoded() {
         let mut transcriber =
             Transcriber::new(&model, kernels, &Sequential, arena, options).unwrap();
         let mut bits: Vec<u32> =
-            transcriber.encode(samples).unwrap().iter().map(|x| x.to_bits()).collect();
+            transcriber.audio_features(samples).unwrap().iter().map(|x| x.to_bits()).collect();
         let positions = bits.len() / config.state();
+        transcriber.encode(samples).unwrap();
         let logits = transcriber.feed(config.sot).unwrap().unwrap();
         bits.extend(logits.iter().map(|x| x.to_bits()));
         let windows = transcriber.transcribe(samples, &mut |_| {}).unwrap().windows;
@@ -209,9 +212,9 @@ fn absurd_configurations_are_refused_by_field() {
 #[test]
 fn bad_samples_and_small_arenas_are_errors() {
     let model = Model::parse(embedded::model()).unwrap();
-    let mut arena = vec![0; MemoryPlan::new(model.config()).total()];
-    let kernels = Kernels::new(&Cpu::detect());
     let options = Options::default();
+    let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    let kernels = Kernels::new(&Cpu::detect());
     let small = &mut arena[1..];
     let error = Transcriber::new(&model, kernels, &Sequential, small, options).err();
     assert!(matches!(error, Some(Error::Arena { .. })));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use trit_core::container::ScaleKind;
-use trit_whisper::{MemoryPlan, Model, Precision, SAMPLE_RATE};
+use trit_whisper::{MemoryPlan, Model, Options, Precision, SAMPLE_RATE};
 
 use super::tuning::{Tuned, TuningOptions, table};
 use super::{AttentionOptions, Failure, ModelBytes, count, machine, values};
@@ -104,12 +104,14 @@ fn describe(bytes: &ModelBytes, model: &Model<'_>, threads: usize, precision: Pr
         mib(model.container().file_len()),
     );
 
-    let plan = MemoryPlan::with_precision(c, threads, precision);
+    let options = Options { precision, ..Options::default() };
+    let plan = MemoryPlan::with_options(model, threads, &options);
     text += &format!("memory besides the weights, {}\n", count(threads, "thread"));
     for (label, part) in [
         ("log-mel", plan.mel),
         ("residual stream", plan.encoder),
         ("encoder's cache", plan.encoder_cache),
+        ("encoder's output", plan.features),
         ("cross-attention cache", plan.cross_cache),
         ("self-attention cache", plan.self_cache),
         ("decoding", plan.decoding),

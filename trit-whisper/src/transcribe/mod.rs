@@ -18,6 +18,7 @@ use crate::decode::window::{Decoded, WindowDecoder};
 use crate::decoder::{Decoder, Row};
 use crate::encoder::Encoder;
 use crate::error::Error;
+use crate::features::Features;
 use crate::language::Languages;
 use crate::linear::Compute;
 use crate::mel::LogMel;
@@ -349,9 +350,40 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         self.languages()
     }
 
-    /// Encodes up to a window of samples, in as many positions as [`Options::audio_ctx`] says.
-    /// Returns the encoder's output `[positions, width]`, in memory that the tokens fed next take
-    /// over.
+    /// Encodes up to a window of samples, in as many positions as [`Options::audio_ctx`] says, for the
+    /// tokens that [`feed`](Self::feed) takes.
+    ///
+    /// ```
+    /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
+    /// # use trit_whisper::{Event, MemoryPlan, Model, Options, Transcriber, audio, embedded};
+    /// # let model = Model::parse(embedded::model())?;
+    /// # let options = Options::default();
+    /// # let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    /// # let kernels = Kernels::new(&Cpu::detect());
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
+    /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
+    /// assert!(transcriber.feed(model.config().sot)?.is_none(), "nothing is encoded");
+    /// transcriber.encode(&samples)?;
+    /// assert!(transcriber.feed(model.config().sot)?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Unusable weights.
+    pub fn encode(&mut self, samples: &[f32]) -> Result<(), Error> {
+        let (integer, d, compute) =
+            (self.model.hears_integers(), self.model.config().state(), self.compute);
+        let (audio, mut rest) = self.run_encoder(samples)?;
+        let (ctx, expected, found) = (audio.len() / d, audio.len(), rest.left());
+        let features = Features::take(ctx, d, integer, &mut rest);
+        features.ok_or(Error::Arena { expected, found })?.keep(&compute, audio)?;
+        let Self { model, decoder, scratch, .. } = self;
+        decoder.start(&compute, model, ctx, scratch)
+    }
+
+    /// The encoder's output `[positions, width]` for up to a window of samples, in as many positions as
+    /// [`Options::audio_ctx`] says. What has been encoded before is forgotten.
     ///
     /// ```
     /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
@@ -364,25 +396,30 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// # let samples = audio::read_file(&folder.join("samples/yes-no.flac"))?.samples;
     /// # let mut transcriber = Transcriber::new(&model, kernels, &Sequential, &mut arena, options)?;
     /// let positions = model.config().audio_ctx();
-    /// assert_eq!(transcriber.encode(&samples)?.len(), positions * model.config().state());
+    /// let features = transcriber.audio_features(&samples)?;
+    /// assert_eq!(features.len(), positions * model.config().state());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// Unusable weights.
-    pub fn encode(&mut self, samples: &[f32]) -> Result<&[f32], Error> {
+    pub fn audio_features(&mut self, samples: &[f32]) -> Result<&[f32], Error> {
+        Ok(self.run_encoder(samples)?.0)
+    }
+
+    /// The encoder's output, and the memory that it leaves to the tokens' caches.
+    fn run_encoder(&mut self, samples: &[f32]) -> Result<(&[f32], Arena<'_>), Error> {
         self.fed = 0;
         let Self { model, compute, options, mel, decoder, scratch, .. } = self;
         let config = model.config();
         let ctx = options.audio_ctx.positions(config, samples.len());
-        let (mut cross, mut own) = decoder.lend();
-        let filters = model.mel_filters()?;
-        let mel = mel.compute(&compute.kernels, filters, samples, 2 * ctx, &mut cross)?;
-        let (expected, found) = (config.state() * ctx, own.left());
-        Encoder::new(config, ctx, options.precision, &mut cross, &mut own)
-            .ok_or(Error::Arena { expected, found })?
-            .run(compute, model, mel, scratch)?;
-        decoder.start(compute, model, ctx, scratch)
+        let (mut memory, rest) = decoder.lend();
+        let (filters, frames) = (model.mel_filters()?, 2 * ctx);
+        let mel = mel.compute(&compute.kernels, filters, samples, frames, &mut memory)?;
+        let (expected, found) = (config.state() * ctx, memory.left());
+        let encoder = Encoder::new(config, ctx, options.precision, &mut memory)
+            .ok_or(Error::Arena { expected, found })?;
+        Ok((encoder.run(compute, model, mel, scratch)?, rest))
     }
 
     /// The log-mel `[frames, n_mels]` of up to a window of samples. What has been encoded before is
