@@ -3,7 +3,7 @@
 use core::num::NonZero;
 
 use crate::config::Config;
-use crate::mel::HOP;
+use crate::network::HOP;
 
 /// Samples that an encoder position spans: two frames of the log-mel.
 pub(crate) const POSITION: usize = 2 * HOP;

@@ -186,7 +186,7 @@ impl Config {
             check("language_first", self.language_first, valid, "ids of special tokens")?;
         }
         // Windows move on by at least a step, so the smallest bounds their number.
-        let hop = crate::mel::HOP as u32;
+        let hop = crate::network::HOP as u32;
         within("timestamp_step", self.timestamp_step, hop, 1 << 20, "160 to 1048576 samples")?;
         let threshold = self.no_speech_threshold;
         check(
@@ -239,7 +239,7 @@ impl Config {
 
     /// Samples of a window.
     pub const fn window(&self) -> usize {
-        self.frames() * crate::mel::HOP
+        self.frames() * crate::network::HOP
     }
 
     /// Decoder positions.

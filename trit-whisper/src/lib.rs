@@ -27,32 +27,23 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
-mod align;
 mod arena;
 mod audio_ctx;
-mod cache;
 mod config;
 mod decode;
-mod decoder;
 pub mod embedded;
-mod encoder;
 mod error;
-mod features;
 mod language;
-mod linear;
-mod mel;
 mod model;
+mod network;
 mod options;
 mod plan;
 mod repeats;
 mod samples;
-mod scratch;
 mod segment;
-mod split;
 mod tokens;
 mod transcribe;
 mod vad;
-mod word_times;
 mod words;
 
 #[cfg(feature = "std")]
@@ -81,11 +72,11 @@ pub mod wer;
 mod whisper;
 
 pub use audio_ctx::AudioCtx;
-pub use cache::Precision;
 pub use config::Config;
 pub use error::{Error, ModelError};
 pub use language::Languages;
 pub use model::Model;
+pub use network::Precision;
 pub use options::Options;
 pub use plan::MemoryPlan;
 pub use samples::Samples;
@@ -103,8 +94,7 @@ pub use transcribe::{Event, Summary, Transcriber};
 pub use vad::{Vad, VadOptions};
 #[cfg(feature = "std")]
 pub use whisper::{LoadError, Whisper};
-pub use word_times::Alignment;
-pub use words::Word;
+pub use words::{Alignment, Word};
 
 /// Samples per second of the audio that models take.
 pub const SAMPLE_RATE: usize = 16_000;

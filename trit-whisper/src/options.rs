@@ -1,11 +1,10 @@
 //! How to transcribe.
 
 use crate::audio_ctx::AudioCtx;
-use crate::cache::Precision;
 use crate::config::Config;
 use crate::decode::window::Decoded;
-use crate::decoder::MOST_ROWS;
 use crate::error::Error;
+use crate::network::{MOST_ROWS, Precision};
 use crate::vad::VadOptions;
 
 /// How to transcribe. Names, defaults and meanings are openai-whisper's unless a field says

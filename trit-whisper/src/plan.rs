@@ -3,16 +3,13 @@
 use trit_core::HeadShape;
 
 use crate::arena::{ALIGNMENT, size};
-use crate::cache::{Cache, Precision};
 use crate::config::Config;
 use crate::decode::prompt::Context;
 use crate::decode::window::WindowDecoder;
-use crate::features::Features;
-use crate::mel;
 use crate::model::Model;
+use crate::network::{Cache, Features, Precision, Scratch, mel};
 use crate::options::Options;
-use crate::scratch::Scratch;
-use crate::word_times::WordTimes;
+use crate::words::WordTimes;
 
 /// Bytes of each part of the arena; weights are read where they lie and are not part of it.
 ///

@@ -9,12 +9,10 @@ use super::sampling::{Random, Softmax, draw, likeliest};
 use super::sequences::Sequences;
 use crate::arena::{Arena, size};
 use crate::config::Config;
-use crate::decoder::{Decoder, MOST_ROWS, Row};
 use crate::error::Error;
-use crate::linear::Compute;
 use crate::model::Model;
+use crate::network::{Compute, Decoder, MOST_ROWS, Row, Scratch};
 use crate::options::Options;
-use crate::scratch::Scratch;
 
 /// What decoding runs on.
 pub(crate) struct Machine<'s, 'm, 'a> {

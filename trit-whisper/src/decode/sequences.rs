@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::arena::{Arena, size};
 use crate::config::Config;
-use crate::decoder::MOST_ROWS;
+use crate::network::MOST_ROWS;
 
 /// Tokens of each slot after the prompt, with their log probabilities, and what of them its cache
 /// holds.

@@ -7,9 +7,9 @@ use super::sampling::{Random, probability};
 use super::search::{Best, Machine, Search};
 use crate::arena::Arena;
 use crate::config::Config;
-use crate::decoder::{MOST_ROWS, Row};
 use crate::error::Error;
 use crate::model::Model;
+use crate::network::{MOST_ROWS, Row};
 use crate::options::Options;
 
 /// What decoding a window gave; its tokens are [`WindowDecoder::tokens`].

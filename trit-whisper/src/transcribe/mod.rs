@@ -15,19 +15,14 @@ use crate::decode::prompt::Context;
 use crate::decode::sampling::Random;
 use crate::decode::search::Machine;
 use crate::decode::window::{Decoded, WindowDecoder};
-use crate::decoder::{Decoder, Row};
-use crate::encoder::Encoder;
 use crate::error::Error;
-use crate::features::Features;
 use crate::language::Languages;
-use crate::linear::Compute;
-use crate::mel::LogMel;
 use crate::model::Model;
+use crate::network::{Compute, Decoder, Encoder, Features, LogMel, Row, Scratch};
 use crate::options::Options;
 use crate::plan::MemoryPlan;
 use crate::samples::Samples;
-use crate::scratch::Scratch;
-use crate::word_times::{Alignment, WordTimes};
+use crate::words::{Alignment, WordTimes};
 
 #[cfg(feature = "std")]
 pub use segments::Segments;

@@ -2,10 +2,10 @@
 
 use core::ops::Range;
 
+use super::linear::{Acts, Compute, QuantBuffers};
 use crate::arena::{Arena, size};
 use crate::config::Config;
 use crate::error::Error;
-use crate::linear::{Acts, Compute, QuantBuffers};
 
 /// Audio features `[ctx, d]`, kept from the end of encoding until the audio's keys and values are made of
 /// them.

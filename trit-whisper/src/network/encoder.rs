@@ -3,14 +3,14 @@
 //! Tokens (positions) pass in chunks, so that wide intermediate values stay small; only the
 //! residual stream and one block's keys and values span the window.
 
+use super::cache::{Cache, Precision};
+use super::linear::{Acts, Compute, Layer, QuantBuffers, any_integer, linear};
+use super::scratch::{CHUNK, Scratch};
+use super::split::{over_rows, over_tokens};
 use crate::arena::Arena;
-use crate::cache::{Cache, Precision};
 use crate::config::Config;
 use crate::error::Error;
-use crate::linear::{Acts, Compute, Layer, QuantBuffers, any_integer, linear};
 use crate::model::{Attention, Block, Linear, Model, Norm};
-use crate::scratch::{CHUNK, Scratch};
-use crate::split::{over_rows, over_tokens};
 
 /// Layer norm's ε in Whisper.
 pub(crate) const EPS: f32 = 1e-5;

@@ -1,21 +1,20 @@
 //! When the words of a window are spoken.
 
 use bytemuck::{Pod, Zeroable};
-
 use heapless::Vec;
 
-use crate::align::{self, Aligner, Head};
+use super::align::{self, Aligner, Head};
+use super::text::{Text, has_spaces};
+use super::{Spoken, Timing, fit};
 use crate::arena::{Arena, size};
 use crate::config::Config;
 use crate::decode::math;
 use crate::decode::sampling::probability;
 use crate::decode::search::Machine;
-use crate::decoder::{MOST_ROWS, Row};
 use crate::error::Error;
-use crate::mel::HOP;
 use crate::model::Model;
+use crate::network::{HOP, MOST_ROWS, Row};
 use crate::segment::{Cutter, Span, Window};
-use crate::words::{self, Spoken, Text, Timing};
 
 /// Samples of a frame that the decoder attends to, two of the log-mel's.
 const FRAME: u64 = 2 * HOP as u64;
@@ -225,7 +224,7 @@ impl<'a> WordTimes<'a> {
         self.align(machine, &prompt, len, frames, false)?;
         let code = language.and_then(|token| model.language_code(token));
         let text = Text { tokens: &self.text[..len], table: model.tokens() };
-        let count = text.split(words::has_spaces(code), self.words);
+        let count = text.split(has_spaces(code), self.words);
         for word in &mut self.words[..count] {
             let tokens = word.tokens();
             let sum = self.probabilities[tokens.clone()].iter().fold(0.0, |sum, p| sum + p);
@@ -234,8 +233,8 @@ impl<'a> WordTimes<'a> {
             word.end = window.start as u64 + FRAME * u64::from(self.first[tokens.end]);
         }
         let found = &mut self.words[..count];
-        let median = words::median_length(found, self.lengths);
-        words::shorten_at_sentences(&text, found, median);
+        let median = fit::median_length(found, self.lengths);
+        fit::shorten_at_sentences(&text, found, median);
         text.merge_punctuation(found);
         let count = drop_empty(found);
         self.assign(spans, count, median);
@@ -329,15 +328,15 @@ impl<'a> WordTimes<'a> {
             let mut times = span.start..span.end;
             let words = &mut self.words[first..word];
             if self.listed {
-                words::fit_segment(&mut times, words, median, self.last_speech);
+                fit::fit_segment(&mut times, words, median, self.last_speech);
             } else {
-                words::fit_words(&times, words);
+                fit::fit_words(&times, words);
             }
             if times.start < times.end {
                 (span.start, span.end) = (times.start, times.end);
             } else {
                 // Words that all fall into one frame say less than the segment's own times.
-                words::fit_words(&(span.start..span.end), words);
+                fit::fit_words(&(span.start..span.end), words);
             }
             if !words.is_empty() {
                 self.last_speech = span.end;

@@ -6,11 +6,11 @@ use trit_core::heads::{OFFSET, Side};
 use trit_core::{HeadShape, HeadsMut};
 use trit_simd::{attention_scratch_len, attention_u7_scratch_len};
 
+use super::linear::{Acts, Compute, Layer, linear_rows};
+use super::split::{Share, over_heads};
 use crate::arena::{Arena, size};
 use crate::config::Config;
 use crate::error::Error;
-use crate::linear::{Acts, Compute, Layer, linear_rows};
-use crate::split::{Share, over_heads};
 
 /// How keys and values are kept, and attention computed.
 ///

@@ -1,9 +1,9 @@
 //! Buffers for what lies between layers, a share for each thread.
 
+use super::cache::{Precision, scratch_len};
+use super::linear::QuantBuffers;
 use crate::arena::{Arena, size};
-use crate::cache::{Precision, scratch_len};
 use crate::config::Config;
-use crate::linear::QuantBuffers;
 
 /// Tokens that pass at once, per thread.
 pub(crate) const CHUNK: usize = 64;

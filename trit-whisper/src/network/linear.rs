@@ -7,11 +7,11 @@ use trit_core::{QuantizedActs, QuantizedActsMut, TILE_ROWS, activations};
 use trit_simd::Kernels;
 use trit_simd::parallel::{Join, Sequential};
 
+use super::scratch::shares;
+use super::split::over_rows;
 use crate::arena::{self, Arena};
 use crate::error::Error;
 use crate::model::{Linear, Model, Weights};
-use crate::scratch::shares;
-use crate::split::over_rows;
 
 /// Tokens of a thread's share from which on it is worth more than a share of the rows: kernels take
 /// so many at once.

@@ -15,8 +15,8 @@ use core::ops::Range;
 use trit_core::reference::math;
 
 use crate::arena::{Arena, size};
-use crate::cache::Cache;
 use crate::config::Config;
+use crate::network::Cache;
 
 /// Frames whose weights are computed at once.
 const TILE: usize = 64;
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn paths_are_openais() {
         let fixture: Value =
-            serde_json::from_str(include_str!("../tests/fixtures/words.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/fixtures/words.json")).unwrap();
         for case in fixture["warps"].as_array().unwrap() {
             let number = |name: &str| case[name].as_u64().unwrap() as usize;
             let (tokens, frames, steps) = (number("tokens"), number("frames"), number("steps"));

@@ -5,9 +5,9 @@ use core::ops::Range;
 
 use trit_simd::parallel::Join;
 
-use crate::cache::Cache;
+use super::cache::Cache;
+use super::scratch::{Scratch, shares};
 use crate::error::Error;
-use crate::scratch::{Scratch, shares};
 
 /// Tokens come in blocks of so many to a thread, the largest that a kernel takes at once.
 const BLOCK: usize = 32;

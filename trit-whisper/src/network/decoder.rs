@@ -8,18 +8,18 @@ use core::ops::Range;
 use heapless::Vec;
 use trit_core::heads::Side;
 
-use crate::align::Aligner;
+use super::cache::{Cache, Caches, Precision};
+use super::encoder::{Mlp, Projections, mlp, norm, project};
+use super::features::Features;
+use super::linear::{Acts, Compute, Layer, any_integer, linear};
+use super::scratch::{CHUNK, Scratch};
+use super::split::Share;
 use crate::arena::Arena;
-use crate::cache::{Cache, Caches, Precision};
 use crate::config::Config;
-use crate::encoder::{Mlp, Projections, mlp, norm, project};
 use crate::error::Error;
-use crate::features::Features;
-use crate::linear::{Acts, Compute, Layer, any_integer, linear};
 use crate::model::Model;
 use crate::plan::MemoryPlan;
-use crate::scratch::{CHUNK, Scratch};
-use crate::split::Share;
+use crate::words::Aligner;
 
 /// Most tokens that are fed at once: half a chunk, since the residual stream lies in the other half
 /// of a buffer for one.
