@@ -83,6 +83,8 @@ pub(crate) enum Failure {
     Model(String),
     Output(String),
     Other(String),
+    /// Whoever read standard output wants no more of it, as `head` does: no fault, but an end.
+    Unread,
     /// Some files failed, each with an error already shown; the code is the highest.
     Files {
         failed: usize,
@@ -99,6 +101,7 @@ impl Failure {
             Self::Model(_) => 4,
             Self::Output(_) => 5,
             Self::Other(_) => 6,
+            Self::Unread => 0,
             Self::Files { code, .. } => *code,
         }
     }
@@ -115,11 +118,16 @@ impl Failures {
         Self { files, failures: Vec::new() }
     }
 
-    fn add(&mut self, failure: Failure) {
+    /// Keeps a failure, and returns whether there is any use in going on to the next file.
+    fn add(&mut self, failure: Failure) -> bool {
+        if matches!(failure, Failure::Unread) {
+            return false;
+        }
         if self.files > 1 {
             tell(format_args!("error: {failure}"));
         }
         self.failures.push(failure);
+        true
     }
 
     /// How many files failed.
@@ -148,6 +156,7 @@ impl fmt::Display for Failure {
             | Self::Model(what)
             | Self::Output(what)
             | Self::Other(what) => f.write_str(what),
+            Self::Unread => f.write_str("standard output is not read any more"),
             Self::Files { failed, files, .. } => {
                 write!(f, "{failed} of {} failed", count(*files, "file"))
             }
@@ -177,9 +186,10 @@ fn tell(line: impl fmt::Display) {
 /// Writes to standard output.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::Output(format!("standard output: {error}")))
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Unread,
+        _ => Failure::Output(format!("standard output: {error}")),
+    })
 }
 
 /// Writes to standard output, without colours if it shows none.
@@ -261,7 +271,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Man(arguments) => manual::man(&arguments),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
         Err(failure) => {
             tell(format_args!("error: {failure}"));
             ExitCode::from(failure.code())

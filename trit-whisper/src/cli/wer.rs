@@ -157,8 +157,10 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
         let done = match one_file(&mut session, input, &progress) {
             Ok(done) => done,
             Err(failure) => {
-                failures.add(failure);
-                continue;
+                if failures.add(failure) {
+                    continue;
+                }
+                break;
             }
         };
         let [said, understood] =

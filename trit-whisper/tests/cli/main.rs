@@ -175,6 +175,28 @@ fn a_full_standard_error_is_no_failure() {
     assert!(!stdout(&output).is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let run = |arguments: &[&str], files: &[PathBuf]| {
+        let mut command = program();
+        command.args(arguments).args(files).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait_with_output().unwrap()
+    };
+    let files = [SHORT; 200].map(sample);
+    for (arguments, files) in [(&["transcribe"][..], &files[..]), (&["info"], &[])] {
+        let output = run(arguments, files);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        // Nor is there any use in the other files.
+        assert!(stderr(&output).lines().count() <= 2, "{}", stderr(&output));
+    }
+    // What failed before counts.
+    let output = run(&["transcribe", "nowhere.wav"], &files[..1]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+}
+
 #[test]
 fn info_tells_what_a_model_is() {
     let embedded = done(program().arg("info"));

@@ -147,8 +147,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 one_file(arguments, &mut session, &progress, &input, &target)
             })
         });
-        if let Err(failure) = done {
-            failures.add(failure);
+        if let Err(failure) = done
+            && !failures.add(failure)
+        {
+            break;
         }
     }
     failures.result()
