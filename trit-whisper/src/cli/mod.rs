@@ -5,6 +5,7 @@ mod convert;
 mod decoding;
 mod info;
 mod inputs;
+mod languages;
 mod machine;
 mod manual;
 mod progress;

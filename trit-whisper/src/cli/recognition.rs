@@ -18,8 +18,8 @@ pub(crate) struct RecognitionOptions {
     /// A `.trit` model; without it, the embedded model of 35 spoken words
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// The spoken language, such as `en`; detected if it is `auto` or not given
-    #[arg(long, value_name = "CODE")]
+    /// The spoken language, such as `en` or `English`; detected if it is `auto` or not given
+    #[arg(long, value_name = "LANGUAGE")]
     language: Option<String>,
     /// Translate to English
     #[arg(long)]

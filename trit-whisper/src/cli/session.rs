@@ -13,34 +13,34 @@ use trit_whisper::{
 };
 
 use super::tuning::Tuned;
-use super::{Failure, ModelBytes, count, machine};
+use super::{Failure, ModelBytes, count, languages, machine};
 
 /// The audio at `path`, `-` for standard input.
 fn open(path: &Path) -> Result<Reader, AudioError> {
     if path == Path::new("-") { Reader::from_stream(io::stdin()) } else { Reader::open(path) }
 }
 
-/// The token of a language, if the model, which messages call `name`, knows it.
+/// The token of a language by its code or English name, if the model, which messages call `name`, knows it.
 pub(crate) fn language(
     model: &Model<'_>,
     name: &str,
-    code: Option<&str>,
+    language: Option<&str>,
 ) -> Result<Option<u32>, Failure> {
-    let Some(code) = code.filter(|code| !code.eq_ignore_ascii_case("auto")) else {
+    let Some(language) = language.filter(|code| !code.eq_ignore_ascii_case("auto")) else {
         return Ok(None);
     };
     let config = model.config();
     if !config.is_multilingual() {
         return Err(Failure::Usage(format!(
-            "--language {code}: {name} knows one language only; leave it out"
+            "--language {language}: {name} knows one language only; leave it out"
         )));
     }
-    model.language(&code.to_ascii_lowercase()).map(Some).map_err(|_| {
+    model.language(&languages::code(language)).map(Some).map_err(|_| {
         let last = config.language_first + config.n_languages;
         let known: Vec<_> =
             (config.language_first..last).filter_map(|id| model.language_code(id)).collect();
         let known = known.join(" ");
-        Failure::Usage(format!("--language {code}: {name} does not know it, only {known}"))
+        Failure::Usage(format!("--language {language}: {name} does not know it, only {known}"))
     })
 }
 

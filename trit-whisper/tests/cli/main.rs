@@ -234,7 +234,7 @@ fn a_converted_checkpoint_runs() {
     assert!(stdout(&done(program().arg("info").arg(&model))).contains("arena in all"));
     let output = done(program().args(["transcribe", "--model"]).arg(&model).arg(sample(SHORT)));
     assert!(!stderr(&output).contains("35 words"));
-    // A language is the same in capitals, and detected if it is `auto`.
+    // A language is the same in capitals and by its name, and detected if it is `auto`.
     let language = |code: &str| {
         let options =
             ["--quiet", "--vad=off", "--temperature=0", "--output=json", "--language", code];
@@ -251,6 +251,7 @@ fn a_converted_checkpoint_runs() {
     let english = language("en");
     assert!(english.1.contains("\"language\": \"en\""), "{}", english.1);
     assert_eq!(language("EN"), english);
+    assert_eq!(language("English"), english);
     assert_eq!(language("auto").0, Some(0));
     assert_eq!(language("xx"), (Some(2), String::new()));
 }
