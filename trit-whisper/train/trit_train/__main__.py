@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with spoken-words/")
     parser.add_argument("--work", type=Path, default=Path("work"), help="checkpoints and cache")
     parser.add_argument("--steps", type=int, help="training steps (float 9000, spotter 8000, ternary 4000)")
+    parser.add_argument("--rate", type=float, help="learning rate at first (float 1e-3, ternary and twin 5e-4)")
     parser.add_argument("--start", type=Path, help="checkpoint of the same stage to go on from")
     parser.add_argument("--teacher", type=Path, help="float checkpoint that teaches (stage ternary)")
     parser.add_argument("--spotter", type=Path,
@@ -103,7 +104,7 @@ def main() -> None:
     start = arguments.work / "float.pt"
     if arguments.stage == "float":
         torch.manual_seed(arguments.seed)
-        plan = train.Plan(steps=arguments.steps or 9000, rate=1e-3)
+        plan = train.Plan(steps=arguments.steps or 9000, rate=arguments.rate or 1e-3)
         if arguments.start:
             plan.curriculum = False
             model = train.restore(arguments.start)
@@ -122,7 +123,8 @@ def main() -> None:
         return
     # Both second stages start from the same weights and see the same utterances in the same order;
     # the ternary one also learns from a float model, by default the one it started as, or a spotter.
-    plan = train.Plan(steps=arguments.steps or 4000, rate=5e-4, curriculum=False, distil=0.5)
+    plan = train.Plan(steps=arguments.steps or 4000, rate=arguments.rate or 5e-4, curriculum=False,
+                      distil=0.5)
     model, teacher = train.restore(arguments.start or start), None
     spotted = arguments.spotter or arguments.work / "spotter.pt"
     words = spotter.restore(spotted) if arguments.spotter or spotted.exists() else None

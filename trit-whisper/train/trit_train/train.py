@@ -38,7 +38,7 @@ class Plan:
     curriculum: bool = True
     distil: float = 0.0
     """Weight of the teacher's probabilities."""
-    spotting: float = 2.0
+    spotting: float = 4.0
     """Weight of the spotter's."""
     aids: float = 1.0
     """Weight of the frame-label and guided-attention losses, fading to 0 in the last fifth."""
