@@ -18,9 +18,12 @@ use crate::words::WordTimes;
 ///
 /// | | encoding | keys and values of the audio | decoding |
 /// |---|---|---|---|
-/// | one region | `mel`, `encoder_cache`, `encoder` | `cross_cache` | `cross_cache` |
-/// | another | | `features` | `self_cache` |
+/// | one region | `mel`, `encoder_cache` | `cross_cache` | `cross_cache` |
+/// | another | `encoder` | `encoder` | `self_cache` |
 /// | always | `scratch` | `scratch` | `scratch`, `decoding` |
+///
+/// Where it saves memory, as with few decoder blocks for the encoder's width, `encoder` is in the one region,
+/// and `features` are made of it in the other.
 ///
 /// ```
 /// use trit_whisper::{Config, MemoryPlan, Precision};
@@ -61,8 +64,8 @@ pub struct MemoryPlan {
     pub encoder: usize,
     /// Keys and values of one encoder block.
     pub encoder_cache: usize,
-    /// The encoder's output: in 8 bits for a model whose layers that take it have weights of integers,
-    /// otherwise, and where only the configuration is known, floats.
+    /// The encoder's output in 8 bits, where that saves memory: the weights that take it must be known to be
+    /// integers. Otherwise it stays the residual stream that it is, and this is 0.
     pub features: usize,
     /// Keys and values of the audio for every decoder block.
     pub cross_cache: usize,
@@ -111,11 +114,11 @@ impl MemoryPlan {
         let blocks = config.n_text_layer as usize;
         let cache =
             |shape: Option<HeadShape>| shape.map_or(0, |shape| Cache::bytes(&shape, precision));
-        Self {
+        let plan = Self {
             mel: mel::bytes(config),
             encoder: size::<f32>(config.audio_ctx() * config.state()),
             encoder_cache: cache(config.encoder_heads()),
-            features: Features::bytes(config, integer),
+            features: 0,
             cross_cache: blocks * cache(config.cross_heads()),
             self_cache: blocks * cache(config.text_heads(options.slots())),
             decoding: size::<f32>(options.slots() * config.vocab())
@@ -123,7 +126,9 @@ impl MemoryPlan {
                 + WindowDecoder::bytes(config, options),
             words: if options.words { WordTimes::bytes(config, heads) } else { 0 },
             scratch: Scratch::bytes(config, threads, precision),
-        }
+        };
+        let apart = Self { features: Features::bytes(config), ..plan };
+        if integer && apart.total() < plan.total() { apart } else { plan }
     }
 
     /// Bytes in use while a window is encoded.
@@ -133,7 +138,8 @@ impl MemoryPlan {
 
     /// Bytes in use while the audio's keys and values are computed.
     pub fn cross_phase(&self) -> usize {
-        self.scratch + self.features + self.cross_cache
+        let features = if self.has_features() { self.features } else { self.encoder };
+        self.scratch + features + self.cross_cache
     }
 
     /// Bytes in use while tokens are decoded.
@@ -141,14 +147,20 @@ impl MemoryPlan {
         self.scratch + self.cross_cache + self.self_cache + self.decoding + self.words
     }
 
-    /// The region that the audio's keys and values share with the encoder.
+    /// Whether the encoder's output is kept in 8 bits.
+    pub(crate) fn has_features(&self) -> bool {
+        self.features > 0
+    }
+
+    /// The region that the audio's keys and values share with what encoding takes.
     pub(crate) fn cross_region(&self) -> usize {
-        self.cross_cache.max(self.mel + self.encoder_cache + self.encoder)
+        let stream = if self.has_features() { self.encoder } else { 0 };
+        self.cross_cache.max(self.mel + self.encoder_cache + stream)
     }
 
     /// The region that the tokens' keys and values share with the encoder's output.
     pub(crate) fn self_region(&self) -> usize {
-        self.self_cache.max(self.features)
+        self.self_cache.max(if self.has_features() { self.features } else { self.encoder })
     }
 
     /// Bytes of the whole arena, with what aligning its start may cost.

@@ -12,6 +12,7 @@ use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
+use trit_core::container;
 
 use super::mono::Mono;
 use super::{Audio, AudioError};
@@ -319,6 +320,10 @@ struct Input {
 
 impl Input {
     fn open(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Self, AudioError> {
+        // In so many bytes of weights a demuxer may find what looks like a frame of its own.
+        if head.bytes.starts_with(&container::MAGIC) {
+            return Err(AudioError::NotAudio);
+        }
         let stream = MediaSourceStream::new(source, Default::default());
         let format = symphonia::default::get_probe()
             .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())

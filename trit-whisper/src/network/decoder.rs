@@ -42,6 +42,8 @@ pub(crate) struct Decoder<'a> {
     /// Of the tokens, the heads of every slot, one slot after another; before the first token, the
     /// audio's features.
     own: Caches<'a>,
+    /// Whether the encoder's output goes to `own` in 8 bits; otherwise the encoder works there.
+    apart: bool,
     /// Whether `own` holds something else than keys and values.
     lent: bool,
     /// Positions of the audio in `cross`: none until there is some.
@@ -64,11 +66,18 @@ impl<'a> Decoder<'a> {
         Some(Self {
             cross: Caches::take(cross, precision, blocks, plan.cross_region(), arena)?,
             own: Caches::take(own, precision, blocks, plan.self_region(), arena)?,
+            apart: plan.has_features(),
             lent: true,
             audio_ctx: 0,
             slots,
             logits: arena.take(slots * config.vocab())?,
         })
+    }
+
+    /// Whether the encoder works in the memory of the audio's caches, and its output goes to that of the
+    /// tokens' as [`Features`].
+    pub(crate) fn keeps_features(&self) -> bool {
+        self.apart
     }
 
     /// The memory of the audio's caches and of the tokens', which hold nothing until the next
@@ -87,10 +96,9 @@ impl<'a> Decoder<'a> {
         ctx: usize,
         scratch: &mut Scratch<'_>,
     ) -> Result<(), Error> {
-        let (d, integer, mut own) =
-            (model.config().state(), model.hears_integers(), self.own.lend());
-        let (expected, found) = (Features::bytes(model.config(), integer), own.left());
-        let features = Features::take(ctx, d, integer, &mut own);
+        let (d, mut own) = (model.config().state(), self.own.lend());
+        let (expected, found) = (ctx * d, own.left());
+        let features = Features::kept(ctx, d, self.apart, &mut own);
         let features = features.ok_or(Error::Arena { expected, found })?;
         for (block, mut cache) in model.decoder.iter().zip(self.cross.renewed()) {
             let Some((_, attn)) = &block.cross else { continue };

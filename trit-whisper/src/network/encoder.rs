@@ -24,15 +24,16 @@ pub(crate) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// An encoder of `ctx` positions.
+    /// An encoder of `ctx` positions, whose residual stream may lie in memory of its own.
     pub(crate) fn new(
         config: &Config,
         ctx: usize,
         precision: Precision,
         arena: &mut Arena<'a>,
+        stream: Option<&mut Arena<'a>>,
     ) -> Option<Self> {
         let cache = Cache::take(config.encoder_heads()?, precision, arena)?;
-        Some(Self { cache, x: arena.take(ctx * config.state())? })
+        Some(Self { cache, x: stream.unwrap_or(arena).take(ctx * config.state())? })
     }
 
     /// Encodes a log-mel `[2·ctx + 2, mels]` that has a frame of zeros on each side.

@@ -367,12 +367,13 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// # Errors
     /// Unusable weights.
     pub fn encode(&mut self, samples: &[f32]) -> Result<(), Error> {
-        let (integer, d, compute) =
-            (self.model.hears_integers(), self.model.config().state(), self.compute);
+        let (d, compute, apart) =
+            (self.model.config().state(), self.compute, self.decoder.keeps_features());
         let (audio, mut rest) = self.run_encoder(samples)?;
-        let (ctx, expected, found) = (audio.len() / d, audio.len(), rest.left());
-        let features = Features::take(ctx, d, integer, &mut rest);
-        features.ok_or(Error::Arena { expected, found })?.keep(&compute, audio)?;
+        let ctx = audio.len() / d;
+        if apart {
+            Features::keep(&compute, audio, d, &mut rest)?;
+        }
         let Self { model, decoder, scratch, .. } = self;
         decoder.start(&compute, model, ctx, scratch)
     }
@@ -408,11 +409,13 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let Self { model, compute, options, mel, decoder, scratch, .. } = self;
         let config = model.config();
         let ctx = options.audio_ctx.positions(config, samples.len());
-        let (mut memory, rest) = decoder.lend();
+        let apart = decoder.keeps_features();
+        let (mut memory, mut rest) = decoder.lend();
         let (filters, frames) = (model.mel_filters()?, 2 * ctx);
         let mel = mel.compute(&compute.kernels, filters, samples, frames, &mut memory)?;
         let (expected, found) = (config.state() * ctx, memory.left());
-        let encoder = Encoder::new(config, ctx, options.precision, &mut memory)
+        let (stream, precision) = (if apart { None } else { Some(&mut rest) }, options.precision);
+        let encoder = Encoder::new(config, ctx, precision, &mut memory, stream)
             .ok_or(Error::Arena { expected, found })?;
         Ok((encoder.run(compute, model, mel, scratch)?, rest))
     }
