@@ -157,10 +157,8 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
         let done = match one_file(&mut session, input, &progress) {
             Ok(done) => done,
             Err(failure) => {
-                if failures.add(failure) {
-                    continue;
-                }
-                break;
+                failures.add(failure);
+                continue;
             }
         };
         let [said, understood] =
