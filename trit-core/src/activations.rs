@@ -260,6 +260,8 @@ impl<'a> QuantizedActs<'a> {
     #[inline]
     #[must_use]
     pub fn slice(&self, range: core::ops::Range<usize>) -> Self {
+        // So that no product below can overflow.
+        assert!(range.end <= self.tokens, "tokens {range:?} of {}", self.tokens);
         let part = |each: usize| range.start * each..range.end * each;
         Self {
             tokens: range.len(),

@@ -45,6 +45,8 @@ pub enum MatrixError {
         /// The value found.
         found: i8,
     },
+    /// The scale of a key or value is negative or not finite.
+    HeadScale,
 }
 
 impl fmt::Display for MatrixError {
@@ -62,6 +64,7 @@ impl fmt::Display for MatrixError {
             Self::NotInt4 { index, found } => {
                 write!(f, "weight {index} is {found}, expected -8 to 7")
             }
+            Self::HeadScale => f.write_str("a head scale is negative or not finite"),
         }
     }
 }

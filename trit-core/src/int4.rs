@@ -46,6 +46,7 @@
 
 use crate::error::{MatrixError, check_dimension, check_len};
 use crate::layout::{PLANE, TILE_BYTES};
+use crate::matrix::MAX_ROWS;
 use crate::{MAX_INT4_K, TILE_ROWS};
 
 /// Inputs of one tile.
@@ -104,8 +105,8 @@ pub const fn code(byte: u8, p: usize) -> u8 {
 
 fn check(rows: usize, k: usize, weights: usize, codes: usize) -> Result<(), MatrixError> {
     check_dimension("k", k, MAX_INT4_K)?;
-    check_dimension("rows", rows, usize::MAX / MAX_INT4_K)?;
-    check_len("weights", weights, rows * k)?;
+    check_dimension("rows", rows, MAX_ROWS)?;
+    check_len("weights", weights, rows.saturating_mul(k))?;
     check_len("codes", codes, bytes(rows, k).unwrap_or(usize::MAX))
 }
 

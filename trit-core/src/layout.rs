@@ -23,6 +23,7 @@
 //! Rows are padded to 16 and k to the tile with code 1, the weight 0.
 
 use crate::error::{MatrixError, check_dimension, check_len};
+use crate::matrix::MAX_ROWS;
 use crate::{MAX_TERNARY_K, TILE_ROWS};
 
 /// Bytes of a tile, in either layout.
@@ -227,8 +228,8 @@ fn check(
     codes: usize,
 ) -> Result<(), MatrixError> {
     check_dimension("k", k, MAX_TERNARY_K)?;
-    check_dimension("rows", rows, usize::MAX / MAX_TERNARY_K)?;
-    check_len("weights", weights, rows * k)?;
+    check_dimension("rows", rows, MAX_ROWS)?;
+    check_len("weights", weights, rows.saturating_mul(k))?;
     let needed = bytes(layout, rows, k);
     check_len("codes", codes, needed.unwrap_or(usize::MAX))
 }

@@ -5,8 +5,9 @@ use crate::layout::{self, Layout};
 use crate::scale::{GroupSize, Scales};
 use crate::{MAX_INT4_K, MAX_INT8_K, MAX_TERNARY_K, int4, padded_rows};
 
-/// Rows beyond this are refused, so that no product of dimensions can overflow.
-const MAX_ROWS: usize = 1 << 28;
+/// Rows beyond this are refused, so that no product of dimensions can overflow where a pointer has 64 bits;
+/// where it has 32, lengths are computed with checks.
+pub(crate) const MAX_ROWS: usize = 1 << 28;
 
 /// A packed matrix of trits with its scales.
 ///

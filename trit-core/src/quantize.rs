@@ -6,6 +6,7 @@
 //! [`Scales`] wants. Sums are taken in f64 in ascending k, so results do not depend on a platform.
 
 use crate::error::{QuantizeError, check_dimension, check_len};
+use crate::matrix::MAX_ROWS;
 use crate::scale::{GroupSize, Scales};
 use crate::{Int8Matrix, MAX_TERNARY_K, padded_rows};
 
@@ -308,9 +309,10 @@ fn sign(w: f32) -> i8 {
 
 fn check_matrix(rows: usize, k: usize, weights: usize, codes: usize) -> Result<(), QuantizeError> {
     check_dimension("k", k, MAX_TERNARY_K)?;
-    check_dimension("rows", rows, usize::MAX / MAX_TERNARY_K)?;
-    check_len("weights", weights, rows * k)?;
-    check_len("codes", codes, rows * k)?;
+    check_dimension("rows", rows, MAX_ROWS)?;
+    let elements = rows.saturating_mul(k);
+    check_len("weights", weights, elements)?;
+    check_len("codes", codes, elements)?;
     Ok(())
 }
 

@@ -132,6 +132,27 @@ fn values_that_cannot_be_are_found() {
 }
 
 #[test]
+fn only_zeros_lie_between_payloads() {
+    let found = |file: &Aligned, at: usize| {
+        let mut changed = Aligned::zeroed(file.bytes().len());
+        changed.bytes_mut().copy_from_slice(file.bytes());
+        changed.bytes_mut()[at] ^= 0x10;
+        Container::open(changed.bytes()).and_then(|container| container.verify()).unwrap_err()
+    };
+    let file = sample();
+    Container::open(file.bytes()).unwrap().verify().unwrap();
+    let is_padding = |at: &usize| match found(&file, *at) {
+        ContainerError::Padding { at: told } => told == *at,
+        _ => false,
+    };
+    // After the bytes, the halves, the floats and the row of i8; what else there is fills its place.
+    assert_eq!((128..file.bytes().len()).filter(is_padding).count(), 61 + 56 + 56 + 48);
+    let text = write(&[("x", form(DType::U8, &[3], ScaleKind::None), vec![1, 2, 3], vec![])]);
+    let last = text.bytes().len() - 1;
+    assert_eq!(found(&text, last), ContainerError::Padding { at: last });
+}
+
+#[test]
 fn impossible_plans_are_refused() {
     let bytes = form(DType::U8, &[3], ScaleKind::None);
     let field = |name, form| Field { name, form, crc: 0 };
@@ -147,6 +168,13 @@ fn impossible_plans_are_refused() {
     let huge = form(DType::F32, &[u32::MAX as usize; 4], ScaleKind::None);
     assert!(matches!(bad(&[field("a", huge)]), ContainerError::BadEntry { .. }));
     assert_eq!(Form::new(DType::U8, &[], ScaleKind::None), None);
+    // A form put together by hand.
+    let plain = form(DType::U8, &[4], ScaleKind::None);
+    for (rank, shape) in [(0, [1; 4]), (5, [1; 4]), (1, [4, 5, 1, 1]), (2, [4, 0, 1, 1])] {
+        let fields = [Field { name: "x", form: Form { rank, shape, ..plain }, crc: 0 }];
+        let error = Plan::new(&fields).unwrap_err();
+        assert!(matches!(error, ContainerError::BadEntry { .. }), "{rank} {shape:?}: {error}");
+    }
 }
 
 /// Recomputes both checksums, so that what lies behind them is reached.

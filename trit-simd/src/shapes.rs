@@ -23,8 +23,8 @@ pub(crate) fn check_tokens(
     tokens: usize,
     k: usize,
 ) -> Result<(), MatrixError> {
-    let last = tokens.saturating_sub(1).saturating_mul(stride);
-    check_least("activations", found, last.saturating_add(k))
+    let Some(before) = tokens.checked_sub(1) else { return Ok(()) };
+    check_least("activations", found, before.saturating_mul(stride).saturating_add(k))
 }
 
 /// Checks the lengths of a norm over tokens of d values.

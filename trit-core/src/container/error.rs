@@ -137,6 +137,11 @@ pub enum ContainerError {
         /// Byte of the payload.
         byte: usize,
     },
+    /// A byte between payloads is not zero.
+    Padding {
+        /// Its place in the file.
+        at: usize,
+    },
 }
 
 impl fmt::Display for ContainerError {
@@ -175,6 +180,9 @@ impl fmt::Display for ContainerError {
             }
             Self::NotTernary { name, byte } => {
                 write!(f, "{name}: byte {byte} holds a code that is not ternary")
+            }
+            Self::Padding { at } => {
+                write!(f, "damaged between payloads: byte {at} is not zero")
             }
         }
     }

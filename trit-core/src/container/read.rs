@@ -162,12 +162,49 @@ impl<'a> Container<'a> {
     }
 
     /// Reads every payload: checksums, finiteness of all scales and
-    /// float values, and that packed bytes hold trits.
+    /// float values, and that packed bytes hold trits. Then [what lies between](Self::verify_padding).
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn verify(&self) -> Result<(), ContainerError> {
-        self.entries().try_for_each(|entry| entry.verify())
+        self.entries().try_for_each(|entry| entry.verify())?;
+        self.verify_padding()
+    }
+
+    /// Reads the bytes between payloads, which must be zeros.
+    ///
+    /// ```
+    /// # use trit_core::container::{Container, ContainerError, DType, Field, Form, Plan, ScaleKind};
+    /// # let form = Form::new(DType::U8, &[5], ScaleKind::None).unwrap();
+    /// # let fields = [Field { name: "meta.name", form, crc: crc32fast::hash(b"hello") }];
+    /// # #[repr(align(64))]
+    /// # struct File([u8; 320]);
+    /// # let mut file = File([0; 320]);
+    /// # Plan::new(&fields)?.write_head(&mut file.0[..256]);
+    /// # file.0[256..261].copy_from_slice(b"hello");
+    /// file.0[319] = b'!';
+    /// let error = Container::open(&file.0)?.verify_padding().unwrap_err();
+    /// assert_eq!(error, ContainerError::Padding { at: 319 });
+    /// # Ok::<(), ContainerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first byte that is not zero.
+    pub fn verify_padding(&self) -> Result<(), ContainerError> {
+        let mut end = HEADER_BYTES + size_of_val(self.records);
+        let payloads = self.records.iter().flat_map(|record| {
+            let data = (record.data_offset, record.data_len);
+            [data, (record.scale_offset, record.scale_len)].into_iter().filter(|&(_, len)| len > 0)
+        });
+        // What follows the last payload ends with the file.
+        for (start, len) in payloads.chain([(self.bytes.len() as u64, 0)]) {
+            let start = start as usize;
+            if let Some(at) = self.bytes[end..start].iter().position(|&byte| byte != 0) {
+                return Err(ContainerError::Padding { at: end + at });
+            }
+            end = start + len as usize;
+        }
+        Ok(())
     }
 }
 

@@ -74,7 +74,12 @@ impl<'a> Plan<'a> {
             }
             let name = Name::new(field.name);
             let bad = |field| ContainerError::BadEntry { name, field };
-            if field.form.dimensions().contains(&0) {
+            let Form { rank, shape, .. } = field.form;
+            if !(1..=4).contains(&rank) {
+                return Err(bad("rank"));
+            }
+            let (used, beyond) = shape.split_at(rank as usize);
+            if used.contains(&0) || beyond.iter().any(|&extra| extra != 1) {
                 return Err(bad("shape"));
             }
             let places = field.form.lengths().and_then(|lengths| place(end, lengths));

@@ -35,7 +35,7 @@ impl HeadShape {
     ///
     /// # Errors
     /// A dimension that is 0 or too large: 2¹⁶ for `heads` and `width`, 2²⁰ for `positions`, and
-    /// 2⁴⁰ codes in all.
+    /// more codes in all than can be addressed.
     pub const fn new(heads: usize, width: usize, positions: usize) -> Result<Self, MatrixError> {
         let dimensions = [
             ("heads", heads, MAX_INT8_K),

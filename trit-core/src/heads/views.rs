@@ -106,11 +106,13 @@ impl<'a> HeadsMut<'a> {
     /// assert!(HeadsMut::new(shape, &mut [127; 256], &mut scales).is_ok());
     /// assert!(HeadsMut::new(shape, &mut [128; 256], &mut scales).is_err());
     /// assert!(HeadsMut::new(shape, &mut [0; 255], &mut scales).is_err());
+    /// scales[15] = -1.0;
+    /// assert!(HeadsMut::new(shape, &mut [127; 256], &mut scales).is_err());
     /// # Ok::<(), trit_core::MatrixError>(())
     /// ```
     ///
     /// # Errors
-    /// A buffer of the wrong length, or a code above 127.
+    /// A buffer of the wrong length, a code above 127, or a scale that is negative or not finite.
     pub fn new(
         shape: HeadShape,
         codes: &'a mut [u8],
@@ -122,12 +124,18 @@ impl<'a> HeadsMut<'a> {
         if largest > MAX_CODE {
             check_dimension("head code", largest.into(), MAX_CODE.into())?;
         }
+        // Of floats that are neither negative nor NaN, bits are in the order of values; −0 is refused too.
+        let most = |most: u32, scale: &f32| most.max(scale.to_bits());
+        if heads.scales.iter().fold(0, most) > f32::MAX.to_bits() {
+            return Err(MatrixError::HeadScale);
+        }
         Ok(heads)
     }
 
     /// As [`new`](Self::new), without a look at the codes: for memory that another view of this
     /// shape has left and nothing has written to since, such as a cache put aside between two
-    /// tokens. Codes above 127 would make products wrong, and do no other harm.
+    /// tokens. Codes above 127, and scales that are negative or not finite, would make products wrong, each
+    /// backend's in its own way, and do no other harm.
     ///
     /// ```
     /// use trit_core::{HeadShape, HeadsMut};
@@ -226,8 +234,8 @@ impl<'a> HeadsMut<'a> {
     /// If `heads` is empty or out of range.
     pub fn part(&mut self, heads: Range<usize>) -> HeadsMut<'_> {
         let (before, shape) = (heads.start, self.shape.with_heads(heads.len()));
-        let codes = &mut self.codes[before * shape.codes_len() / shape.heads()..];
-        let scales = &mut self.scales[before * shape.scales_len() / shape.heads()..];
+        let codes = &mut self.codes[before * (shape.codes_len() / shape.heads())..];
+        let scales = &mut self.scales[before * (shape.scales_len() / shape.heads())..];
         HeadsMut {
             shape,
             codes: &mut codes[..shape.codes_len()],
@@ -283,7 +291,8 @@ impl<'a> HeadsMut<'a> {
         }
     }
 
-    /// Sets the scale of a key or value.
+    /// Sets the scale of a key or value, a finite number from 0 on: of others, products differ from backend to
+    /// backend.
     ///
     /// ```
     /// use trit_core::{HeadShape, HeadsMut};

@@ -33,7 +33,7 @@ impl<'a> Input<'a> {
     ) -> Result<Self, MatrixError> {
         check_rows(matrix.0, bias, &rows)?;
         check_len("inputs of a token", x.k(), matrix.1)?;
-        check_len("outputs", y, x.tokens() * rows.len())?;
+        check_len("outputs", y, x.tokens().saturating_mul(rows.len()))?;
         Ok(Self { x: *x, bias, first_row: rows.start, rows: rows.len() })
     }
 

@@ -237,10 +237,18 @@ impl Bandit {
         if !cost.is_finite() || cost < 0.0 || !draw.is_trial() || arm >= ARMS {
             return;
         }
+        let counts = match self.stage {
+            Stage::Rounds { .. } => Counts::Round,
+            Stage::Duel { .. } => Counts::Pair,
+            Stage::Settled { .. } => Counts::Nothing,
+        };
+        if draw.counts != counts {
+            return;
+        }
         self.samples[arm] = self.samples[arm].saturating_add(1);
         self.least[arm] = self.least[arm].min(cost);
         let Stage::Duel { challenger, score, waiting, .. } = &mut self.stage else { return };
-        if draw.counts != Counts::Pair || (draw.arm != 0 && draw.arm != *challenger) {
+        if draw.arm != 0 && draw.arm != *challenger {
             return;
         }
         waiting[usize::from(draw.arm != 0)] = Some(cost);

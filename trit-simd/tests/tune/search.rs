@@ -254,6 +254,29 @@ fn a_clock_that_stands_still_leaves_the_default() {
     assert_eq!((found.arm, found.verdict), (0, Verdict::Unbeaten));
 }
 
+/// As when another thread's call of the last round is still running.
+#[test]
+fn a_call_that_ends_in_the_duel_does_not_change_who_won_it() {
+    let costs = [100.0, 90.0, 100.0];
+    let mut bandit = Bandit::new(costs.len());
+    let mut late = None;
+    while bandit.verdict().is_none() {
+        let draw = bandit.draw();
+        // Two calls to warm up and eight rounds.
+        match bandit.calls() {
+            24..=26 if draw.arm() == 2 => {
+                late = Some(draw);
+                continue;
+            }
+            27 => bandit.record(late.unwrap(), 80.0),
+            _ => {}
+        }
+        bandit.record(draw, costs[draw.arm()]);
+    }
+    let choice = (bandit.verdict(), bandit.draw().arm(), bandit.rival());
+    assert_eq!(choice, (Some(Verdict::Won), 1, Some(1)));
+}
+
 #[test]
 fn a_search_that_is_told_nothing_ends() {
     let mut bandit = Bandit::new(ARMS);

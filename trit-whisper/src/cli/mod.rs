@@ -131,11 +131,6 @@ impl Failures {
         true
     }
 
-    /// How many files failed.
-    fn failed(&self) -> usize {
-        self.failures.len()
-    }
-
     /// What that is for the program as a whole.
     fn result(mut self) -> Result<(), Failure> {
         let Self { files, failures } = &mut self;
@@ -315,6 +310,8 @@ impl ModelBytes {
             // Checking reads the whole file; no more of it than an entry need be resident at once.
             self.release(0..bytes.len());
         }
+        model.container().verify_padding().map_err(|error| failure(error.into()))?;
+        self.release(0..bytes.len());
         Ok(model)
     }
 
