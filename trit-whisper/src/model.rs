@@ -185,6 +185,10 @@ impl Finder<'_> {
         if found != expected {
             return Err(ModelError::Shape { name: shown, expected, found });
         }
+        if matches!(kind, Kind::Conv) && !matches!(form.dimensions(), [_, 3, _]) {
+            let field = "order of dimensions, expected [out, tap, in]";
+            return Err(ContainerError::BadEntry { name: shown, field }.into());
+        }
         match form.dtype {
             DType::I8 => drop(entry.int8()?),
             DType::T4 | DType::T5 => drop(entry.ternary()?),

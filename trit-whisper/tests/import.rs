@@ -257,7 +257,29 @@ fn broken_hugging_face_directories_are_refused_by_name() {
     );
     refused(
         &|f| replace(f, "config.json", "\"d_model\": 24", "\"d_model\": 32"),
-        "values, expected",
+        "has the shape [24, 24], expected [32, 32]",
+    );
+    refused(
+        &|f| {
+            replace(
+                f,
+                "config.json",
+                "\"activation_function\": \"gelu\"",
+                "\"activation_function\": \"relu\"",
+            )
+        },
+        "activation_function is relu, expected gelu",
+    );
+    refused(
+        &|f| {
+            replace(
+                f,
+                "config.json",
+                "\"tie_word_embeddings\": true",
+                "\"tie_word_embeddings\": false",
+            )
+        },
+        "tie_word_embeddings is false, expected true",
     );
     refused(
         &|f| replace(f, "config.json", "\"vocab_size\": 60", "\"vocab_size\": 4000000000"),
@@ -271,6 +293,20 @@ fn broken_hugging_face_directories_are_refused_by_name() {
         },
         "is not a file name",
     );
+}
+
+/// As where a vocabulary of 99 languages got a 100th of its own.
+#[test]
+fn languages_are_those_that_follow_the_start() {
+    let work = tempfile::tempdir().unwrap();
+    copy(work.path());
+    let path = work.path().join("tokenizer.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (last, added) = ("\"added_tokens\": [", "{\"id\": 59, \"content\": \"<|yue|>\"},");
+    assert!(text.contains(last));
+    std::fs::write(&path, text.replace(last, &format!("{last}{added}"))).unwrap();
+    let config = import::open(work.path()).unwrap().header().config;
+    assert_eq!((config.n_languages, config.language_first, config.translate), (2, 32, 34));
 }
 
 #[test]

@@ -33,7 +33,12 @@ pub(super) fn encode(
     conv: bool,
 ) -> Result<Encoded, ConvertError> {
     let (rows, k) = (form.rows(), form.k().unwrap_or(0));
-    let mut weights = match checkpoint.read(name, rows * k)? {
+    // A convolution is stored as [out, tap, in] and comes as [out, in, tap].
+    let mut shape: Vec<_> = form.dimensions().iter().map(|&each| each as usize).collect();
+    if conv {
+        shape[1..].reverse();
+    }
+    let mut weights = match checkpoint.read(name, &shape)? {
         // As the checkpoint has them.
         Values::Ternary { codes, scales, group }
             if matches!(storage, Storage::Ternary(Ternarize::Exact, Granularity::Group(size))
@@ -51,7 +56,6 @@ pub(super) fn encode(
         return Err(ConvertError::NonFinite { name: name.into(), at: (at / k, at % k) });
     }
     if conv {
-        // [out, in, tap] to [out, tap, in].
         let channels = k / 3;
         let taps = |i: usize| weights[i / k * k + i % channels * 3 + i % k / channels];
         weights = (0..weights.len()).map(taps).collect();

@@ -8,7 +8,7 @@ use trit_core::foreign::ggml::{self, GgmlType};
 
 use super::alignment;
 use super::vocabulary::{non_speech, specials};
-use super::{Checkpoint, Header, ImportError, Values, file_error, io_error};
+use super::{Checkpoint, Header, ImportError, Values, check_shape, file_error, io_error};
 use crate::Config;
 use crate::mmap::MappedFile;
 
@@ -22,7 +22,8 @@ const MULTILINGUAL: u32 = 51_865;
 #[derive(Debug)]
 struct Tensor {
     kind: GgmlType,
-    elements: usize,
+    /// In PyTorch's order.
+    shape: Vec<usize>,
     /// Offset and bytes of the data.
     data: (usize, usize),
 }
@@ -173,10 +174,13 @@ impl GgmlBin {
             if dimensions > 4 {
                 return Err(file_error(path, format!("a tensor has {dimensions} dimensions")));
             }
-            let mut elements = 1usize;
+            let mut shape = Vec::new();
             for _ in 0..dimensions {
-                elements = elements.saturating_mul(reader.number("a tensor")? as usize);
+                shape.push(reader.number("a tensor")? as usize);
             }
+            // The fastest comes first.
+            shape.reverse();
+            let elements = shape.iter().fold(1usize, |all, &each| all.saturating_mul(each));
             let name = reader.bytes(name_length, "a tensor's name")?;
             let name = String::from_utf8_lossy(name).into_owned();
             let Some(known) = GgmlType::new(kind) else {
@@ -188,7 +192,7 @@ impl GgmlBin {
             })?;
             let start = reader.at;
             reader.bytes(length, &name)?;
-            tensors.insert(name, Tensor { kind: known, elements, data: (start, length) });
+            tensors.insert(name, Tensor { kind: known, shape, data: (start, length) });
         }
         let header = Header {
             config,
@@ -222,13 +226,11 @@ impl Checkpoint for GgmlBin {
         kind.is_ternary().then_some(kind.block_len())
     }
 
-    fn read(&self, name: &str, elements: usize) -> Result<Values, ImportError> {
+    fn read(&self, name: &str, shape: &[usize]) -> Result<Values, ImportError> {
         let (tensor, bytes) = self.tensor(name).ok_or_else(|| ImportError::Missing(name.into()))?;
         let kind = tensor.kind;
-        if tensor.elements != elements {
-            let (name, found) = (name.into(), tensor.elements);
-            return Err(ImportError::Size { name, expected: elements, found });
-        }
+        check_shape(name, &tensor.shape, shape)?;
+        let elements = shape.iter().product();
         let blocks = |error| ImportError::Blocks { name: name.into(), error };
         if kind.is_ternary() {
             let group = kind.block_len();

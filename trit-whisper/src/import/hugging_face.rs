@@ -9,7 +9,7 @@ use serde_json::Value;
 use trit_core::f16;
 
 use super::vocabulary::{LANGUAGES, byte_level, mel_filters};
-use super::{Checkpoint, Header, ImportError, Values, file_error, io_error};
+use super::{Checkpoint, Header, ImportError, Values, check_shape, file_error, io_error};
 use crate::Config;
 use crate::mmap::MappedFile;
 
@@ -29,6 +29,26 @@ struct Dimensions {
     suppress_tokens: Option<Vec<u32>>,
     #[serde(default)]
     begin_suppress_tokens: Option<Vec<u32>>,
+    #[serde(default)]
+    activation_function: Option<String>,
+    #[serde(default)]
+    tie_word_embeddings: Option<bool>,
+    #[serde(default)]
+    scale_embedding: bool,
+}
+
+impl Dimensions {
+    /// What makes it another network than Whisper's.
+    fn foreign(&self) -> Option<String> {
+        let activation = self.activation_function.as_deref().unwrap_or("gelu");
+        if activation != "gelu" {
+            return Some(format!("activation_function is {activation}, expected gelu"));
+        }
+        if self.tie_word_embeddings == Some(false) {
+            return Some("tie_word_embeddings is false, expected true".into());
+        }
+        self.scale_embedding.then(|| "scale_embedding is true, expected false".into())
+    }
 }
 
 /// The fields of `generation_config.json` that matter.
@@ -91,6 +111,9 @@ impl HuggingFace {
             Default::default()
         };
 
+        if let Some(what) = dimensions.foreign() {
+            return Err(file_error(&path, what));
+        }
         // Before anything is sized by it.
         if dimensions.vocab_size > 1 << 20 || dimensions.num_mel_bins > 256 {
             return Err(file_error(&path, "its vocabulary or its mel bands cannot be that many"));
@@ -223,7 +246,12 @@ fn configure(
     let sot = need(&["<|startoftranscript|>"])?;
     // Timestamps follow at once; tokenizers do not always list them.
     let timestamp_first = find("<|0.00|>").unwrap_or(no_timestamps + 1);
-    let languages = LANGUAGES.iter().filter(|code| find(&format!("<|{code}|>")).is_some()).count();
+    // Languages follow the start; one that was added elsewhere is none that the decoder can choose.
+    let is_language = |token: &&Vec<u8>| {
+        let code = token.strip_prefix(b"<|").and_then(|code| code.strip_suffix(b"|>"));
+        code.is_some_and(|code| LANGUAGES.iter().any(|language| language.as_bytes() == code))
+    };
+    let languages = tokens[sot as usize + 1..].iter().take_while(is_language).count();
     // English-only models carry the language tokens too, and 51,864 tokens; a smaller vocabulary of
     // one's own is multilingual when it has more than one language.
     let multilingual = dimensions.vocab_size != 51_864 && languages > 1;
@@ -296,7 +324,7 @@ impl Checkpoint for HuggingFace {
         None
     }
 
-    fn read(&self, name: &str, elements: usize) -> Result<Values, ImportError> {
+    fn read(&self, name: &str, shape: &[usize]) -> Result<Values, ImportError> {
         let theirs = hugging_face_name(name);
         let shard =
             self.tensors.get(&theirs).ok_or_else(|| ImportError::Missing(theirs.clone()))?;
@@ -304,10 +332,7 @@ impl Checkpoint for HuggingFace {
         let parsed = SafeTensors::deserialize(file)
             .and_then(|parsed| parsed.tensor(&theirs))
             .map_err(|error| file_error(path, error.to_string()))?;
-        let found = parsed.shape().iter().product();
-        if found != elements {
-            return Err(ImportError::Size { name: theirs, expected: elements, found });
-        }
+        check_shape(&theirs, parsed.shape(), shape)?;
         let bytes = parsed.data();
         let halves = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
         let values = match parsed.dtype() {

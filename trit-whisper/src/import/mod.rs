@@ -7,7 +7,7 @@
 //!
 //! let checkpoint = import::open(&fixtures.join("dense"))?;
 //! let (name, config) = ("encoder.positional_embedding", checkpoint.header().config);
-//! match checkpoint.read(name, config.audio_ctx() * config.state())? {
+//! match checkpoint.read(name, &[config.audio_ctx(), config.state()])? {
 //!     Values::Dense(values) => assert!(values.iter().all(|value| value.abs() <= 1.0)),
 //!     Values::Ternary { .. } => unreachable!("positions are never trits"),
 //! }
@@ -100,7 +100,7 @@ pub struct Header {
 /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
 /// let checkpoint = import::open(&fixtures.join("dense"))?;
 /// let config = checkpoint.header().config;
-/// let bias = checkpoint.read("encoder.conv1.bias", config.state())?;
+/// let bias = checkpoint.read("encoder.conv1.bias", &[config.state()])?;
 /// assert!(matches!(bias, Values::Dense(values) if values.len() == config.state()));
 /// assert_eq!(checkpoint.ternary_group("encoder.conv1.bias"), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -132,22 +132,24 @@ pub trait Checkpoint {
     /// ```
     fn ternary_group(&self, name: &str) -> Option<usize>;
 
-    /// The tensor `name`, which must have `elements` values.
+    /// The tensor `name`, which must have these dimensions, in PyTorch's order; dimensions of 1 do not
+    /// count.
     ///
     /// ```
     /// use trit_whisper::import::{self, Values};
     ///
     /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     /// let checkpoint = import::open(&fixtures.join("ternary"))?;
-    /// let weights = checkpoint.read("encoder.blocks.0.mlp.0.weight", 96 * 24)?;
+    /// let weights = checkpoint.read("encoder.blocks.0.mlp.0.weight", &[96, 24])?;
     /// assert!(matches!(weights, Values::Dense(weights) if weights.len() == 96 * 24));
-    /// assert!(checkpoint.read("encoder.blocks.2.mlp.0.weight", 96 * 24).is_err());
+    /// assert!(checkpoint.read("encoder.blocks.0.mlp.0.weight", &[24, 96]).is_err());
+    /// assert!(checkpoint.read("encoder.blocks.2.mlp.0.weight", &[96, 24]).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// It is missing, has another size or an unknown type, or holds values that cannot be.
-    fn read(&self, name: &str, elements: usize) -> Result<Values, ImportError>;
+    /// It is missing, has another shape or an unknown type, or holds values that cannot be.
+    fn read(&self, name: &str, shape: &[usize]) -> Result<Values, ImportError>;
 }
 
 /// Opens a Hugging Face directory or a whisper.cpp `.bin` file.
@@ -179,11 +181,11 @@ pub fn open(path: &Path) -> Result<Box<dyn Checkpoint>, ImportError> {
 /// # let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
 /// let checkpoint = import::open(&fixtures.join("dense"))?;
 /// // By the name that the tensor has in the file.
-/// let error = checkpoint.read("encoder.conv1.bias", 384).unwrap_err();
-/// assert!(matches!(error, ImportError::Size { expected: 384, found: 24, .. }));
-/// assert_eq!(error.to_string(), "model.encoder.conv1.bias has 24 values, expected 384");
+/// let error = checkpoint.read("encoder.conv1.bias", &[384]).unwrap_err();
+/// assert!(matches!(&error, ImportError::Shape { found, .. } if *found == [24]));
+/// assert_eq!(error.to_string(), "model.encoder.conv1.bias has the shape [24], expected [384]");
 ///
-/// let error = checkpoint.read("encoder.conv3.bias", 24).unwrap_err();
+/// let error = checkpoint.read("encoder.conv3.bias", &[24]).unwrap_err();
 /// assert!(matches!(error, ImportError::Missing(name) if name == "model.encoder.conv3.bias"));
 /// # Ok::<(), ImportError>(())
 /// ```
@@ -206,14 +208,14 @@ pub enum ImportError {
     },
     /// A tensor is not there.
     Missing(String),
-    /// A tensor has another number of values.
-    Size {
+    /// A tensor has another shape.
+    Shape {
         /// The tensor.
         name: String,
-        /// Values needed.
-        expected: usize,
-        /// Values there are.
-        found: usize,
+        /// Dimensions needed.
+        expected: Vec<usize>,
+        /// Dimensions there are.
+        found: Vec<usize>,
     },
     /// A tensor has a type that is not read.
     Type {
@@ -239,8 +241,8 @@ impl fmt::Display for ImportError {
             Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
             Self::File { path, what } => write!(f, "{}: {what}", path.display()),
             Self::Missing(name) => write!(f, "the checkpoint has no tensor {name}"),
-            Self::Size { name, expected, found } => {
-                write!(f, "{name} has {found} values, expected {expected}")
+            Self::Shape { name, expected, found } => {
+                write!(f, "{name} has the shape {found:?}, expected {expected:?}")
             }
             Self::Type { name, found } => write!(f, "{name} has the unsupported type {found}"),
             Self::Blocks { name, error } => write!(f, "{name}: {error}"),
@@ -250,6 +252,16 @@ impl fmt::Display for ImportError {
 }
 
 impl std::error::Error for ImportError {}
+
+/// Checks a tensor's dimensions, but for those of 1.
+fn check_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<(), ImportError> {
+    let counts = |dimension: &&usize| **dimension != 1;
+    if found.iter().filter(counts).eq(expected.iter().filter(counts)) {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_vec(), found.to_vec());
+    Err(ImportError::Shape { name: name.into(), expected, found })
+}
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> ImportError {
     let path = path.to_owned();

@@ -117,12 +117,15 @@ pub(crate) fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     let model = embedded::model();
     let first_payload = word(&model[128..256], 96);
+    // The end of the first payload that does not fill its place.
+    let ends = model[128..].chunks_exact(128).map(|entry| word(entry, 96) + word(entry, 104));
+    let first_gap = ends.into_iter().find(|end| !end.is_multiple_of(64)).unwrap();
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let fixture = |name| fs::read(package.join("tests/fixtures").join(name)).unwrap();
     let flac = fixture("tone.flac");
     let silence = wav(16_000, &[0.0; 4000]);
     let text = b"Call me Ishmael. Some years ago, never mind how long precisely\n".repeat(200);
-    let files: [(&str, Vec<u8>); 36] = [
+    let files: [(&str, Vec<u8>); 38] = [
         ("ok.wav", silence.clone()),
         ("empty.trit", vec![]),
         ("text.trit", text.clone()),
@@ -133,6 +136,7 @@ pub(crate) fn folder() -> TempDir {
         ("header.trit", flipped(13)),
         ("directory.trit", flipped(128 + 85)),
         ("checksum.trit", flipped(first_payload + 1)),
+        ("padding.trit", flipped(first_gap)),
         (
             "nan-scale.trit",
             edited(|parts| {
@@ -156,6 +160,10 @@ pub(crate) fn folder() -> TempDir {
                 head.data.truncate(head.data.len() - 16 * k);
                 head.scales.truncate(head.form.rows().next_multiple_of(16) * 4);
             }),
+        ),
+        (
+            "taps.trit",
+            edited(|parts| part(parts, "encoder.conv1.weight").form.shape[1..3].reverse()),
         ),
         ("tokens.trit", edited(|parts| part(parts, "whisper.tokens").data[8..12].fill(0xFF))),
         (
@@ -208,7 +216,7 @@ pub(crate) fn folder() -> TempDir {
     let made = Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap();
     assert!(made.success());
     let names = ["config.json", "tokenizer.json", "model.safetensors"];
-    for (name, count) in [("checkpoint", 3), ("cut", 3), ("half", 1), ("json", 3)] {
+    for (name, count) in [("checkpoint", 3), ("cut", 3), ("half", 1), ("json", 3), ("relu", 3)] {
         let to = folder.path().join(name);
         fs::create_dir(&to).unwrap();
         for name in &names[..count] {
@@ -216,6 +224,9 @@ pub(crate) fn folder() -> TempDir {
         }
     }
     fs::write(folder.path().join("json/config.json"), "{").unwrap();
+    let relu = folder.path().join("relu/config.json");
+    let config = fs::read_to_string(&relu).unwrap();
+    fs::write(&relu, config.replace("\"gelu\"", "\"relu\"")).unwrap();
     let weights = folder.path().join("cut/model.safetensors");
     let whole = fs::read(&weights).unwrap();
     fs::write(&weights, &whole[..whole.len() / 2]).unwrap();

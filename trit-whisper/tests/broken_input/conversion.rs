@@ -40,6 +40,12 @@ const CASES: &[Case] = &[
         4,
     ),
     (
+        "convert relu x.trit",
+        "another network",
+        "error: relu/config.json: activation_function is relu, expected gelu",
+        4,
+    ),
+    (
         "convert cut x.trit",
         "truncated weights",
         "error: cut/model.safetensors: incomplete metadata, file not fully covered",

@@ -67,6 +67,12 @@ const CASES: &[Case] = &[
         4,
     ),
     (
+        "transcribe --model padding.trit ok.wav",
+        "bytes between tensors",
+        "error: padding.trit: damaged between payloads: byte 941370 is not zero",
+        4,
+    ),
+    (
         "transcribe --model nan-scale.trit ok.wav",
         "a scale that is NaN",
         "error: nan-scale.trit: encoder.blocks.0.attn.query.weight: number 7 is NaN or infinite",
@@ -118,6 +124,12 @@ const CASES: &[Case] = &[
         "info shape.trit",
         "a tensor of another shape",
         "error: shape.trit: decoder.token_embedding.weight has shape [104, 160], expected [120, 160]",
+        4,
+    ),
+    (
+        "info taps.trit",
+        "a convolution in PyTorch's order",
+        "error: taps.trit: encoder.conv1.weight: invalid order of dimensions, expected [out, tap, in]",
         4,
     ),
     (
