@@ -272,14 +272,14 @@ impl Cutter<'_> {
                 Some(cut) if here > most => cut,
                 _ => (to, here),
             };
-            let words = segment.words.of_tokens(from..to);
-            let times = words.times().unwrap_or(time(before)..time(before + here));
+            let times = segment.words.times_of(from..to, chars);
+            let times = times.unwrap_or(time(before)..time(before + here));
             emit(Segment {
-                start: times.start,
-                end: times.end,
+                start: if from == 0 { segment.start } else { times.start },
+                end: if to == segment.tokens.len() { segment.end } else { times.end },
                 tokens: &segment.tokens[from..to],
                 logprobs: &segment.logprobs[from..to],
-                words,
+                words: segment.words.of_tokens(from..to),
                 ..segment
             });
             (from, before) = (to, before + here);

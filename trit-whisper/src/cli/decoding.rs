@@ -74,7 +74,7 @@ pub(crate) struct DecodingOptions {
     max_initial_timestamp: Option<usize>,
     /// Text that zlib makes shorter by more than this factor is decoded anew
     #[arg(long, value_name = "X", value_parser = values::threshold, default_value_t = 2.4,
-          help_heading = HEADING)]
+          allow_hyphen_values = true, help_heading = HEADING)]
     compression_ratio_threshold: f32,
     /// Text whose mean log probability is below this is decoded anew
     #[arg(long, value_name = "X", value_parser = values::threshold, default_value_t = -1.0,
@@ -82,7 +82,8 @@ pub(crate) struct DecodingOptions {
     logprob_threshold: f32,
     /// Windows whose probability of no speech is above this, and whose text is improbable, are silent;
     /// the model's own if not given
-    #[arg(long, value_name = "P", value_parser = values::threshold, help_heading = HEADING)]
+    #[arg(long, value_name = "P", value_parser = values::threshold, allow_hyphen_values = true,
+          help_heading = HEADING)]
     no_speech_threshold: Option<f32>,
 }
 

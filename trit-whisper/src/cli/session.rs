@@ -65,6 +65,8 @@ pub(crate) enum News<'n> {
 /// A file's transcript and what it took.
 pub(crate) struct Done {
     pub(crate) transcript: Transcript,
+    /// Seconds of audio that were to be transcribed.
+    pub(crate) heard: f64,
     pub(crate) summary: Summary,
     /// What was wrong with the audio that could be used nevertheless.
     pub(crate) warning: Option<String>,
@@ -138,9 +140,16 @@ impl<'s> Session<'s> {
             (Err(_), Some(error)) => return Err(failure(error)),
             (Err(error), None) => return Err(self.failure(shown, error)),
         };
-        transcript.duration = reader.len() as f64 / SAMPLE_RATE as f64;
+        let seconds = |samples: usize| samples as f64 / SAMPLE_RATE as f64;
+        let Options { offset, duration, .. } = self.options;
+        let end = duration.map_or(usize::MAX, |duration| offset.saturating_add(duration));
+        // A file that does not say its length was read no farther than was asked for.
+        let all = reader.total().unwrap_or_else(|| reader.len().min(end));
+        transcript.duration = seconds(all);
+        let heard = seconds(all.min(end).saturating_sub(offset));
         let warning = reader.warning().map(str::to_owned);
-        Ok(Done { transcript, summary, warning, spent: started.elapsed(), encoding, decoding })
+        let spent = started.elapsed();
+        Ok(Done { transcript, heard, summary, warning, spent, encoding, decoding })
     }
 
     /// How probable each language is in the first window from the offset on, likeliest first.
@@ -152,7 +161,7 @@ impl<'s> Session<'s> {
         let failure = |error| Failure::Audio(format!("{shown}: {error}"));
         let mut reader = open(path).map_err(failure)?;
         let model = self.model;
-        let most = model.config().window();
+        let most = model.config().window().min(self.options.duration.unwrap_or(usize::MAX));
         let samples = reader.window(self.options.offset, most).map(<[f32]>::to_vec);
         let samples = match (samples, reader.take_error()) {
             (Some(samples), _) => samples,
@@ -182,11 +191,11 @@ impl<'s> Session<'s> {
 
     /// A line of figures about a file.
     pub(crate) fn figures(&self, shown: &str, done: &Done) -> String {
-        let (duration, spent) = (done.transcript.duration, done.spent.as_secs_f64());
+        let (heard, spent) = (done.heard, done.spent.as_secs_f64());
         format!(
-            "{shown}: {duration:.1} s of audio in {spent:.3} s, real-time factor {:.3}; {}, {} silent, \
+            "{shown}: {heard:.1} s of audio in {spent:.3} s, real-time factor {:.3}; {}, {} silent, \
              {}; {}, peak memory {}, {}",
-            spent / duration,
+            spent / heard,
             count(done.summary.windows, "window"),
             done.summary.silent,
             count(done.summary.tokens, "token"),

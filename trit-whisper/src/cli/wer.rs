@@ -131,16 +131,22 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
     if let Err(error) = fs::metadata(folder) {
         return Err(Failure::Audio(format!("{}: {error}", folder.display())));
     }
-    let inputs = inputs::inputs(&[folder.to_owned()]).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let inputs = inputs::inputs(&[folder.to_owned()]);
     let mut references = References::default();
+    let mut failures = Failures::new(inputs.len());
     let mut pairs = Vec::new();
     for input in inputs {
-        match references.of(&input.path)? {
-            Some(text) => pairs.push((input, text)),
-            None => tell(format_args!("warning: {}: has no transcript", input.shown())),
+        let pair = input.and_then(|input| Ok((references.of(&input.path)?, input)));
+        match pair {
+            Ok((Some(text), input)) => pairs.push((input, text)),
+            Ok((None, input)) => {
+                tell(format_args!("warning: {}: has no transcript", input.shown()));
+            }
+            Err(failure) => _ = failures.add(failure),
         }
     }
     if pairs.is_empty() {
+        failures.result()?;
         return Err(Failure::Other(format!("{}: no transcripts of audio", folder.display())));
     }
     let recognition = &arguments.recognition;
@@ -151,7 +157,7 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
     let mut session = recognition.session(&bytes, &model, options)?;
 
     let (mut errors, mut seconds, mut spent) = (WordErrors::default(), 0.0, Duration::ZERO);
-    let mut failures = Failures::new(pairs.len());
+    let mut compared = 0;
     for (index, (input, reference)) in pairs.iter().enumerate() {
         let progress = Progress::new(false, &input.shown(), index, pairs.len());
         let done = match one_file(&mut session, input, &progress) {
@@ -172,10 +178,10 @@ fn of_audio(arguments: &Arguments, folder: &Path, normalizer: Normalizer) -> Res
             ));
         }
         errors = errors + found;
-        seconds += done.transcript.duration;
+        compared += 1;
+        seconds += done.heard;
         spent += done.spent;
     }
-    let compared = pairs.len() - failures.failed();
     if compared == 0 {
         return failures.result();
     }

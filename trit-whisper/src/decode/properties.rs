@@ -11,7 +11,7 @@ use super::rules::{Suppressed, apply_rules};
 use super::sampling::largest;
 use crate::config::Config;
 use crate::segment::{Cutter, Segment, Span, Window};
-use crate::words::Spoken;
+use crate::words::{Spoken, Timing};
 use crate::{Model, Options, embedded};
 
 /// Tokens of the embedded model.
@@ -216,6 +216,26 @@ fn spans(cutter: &Cutter<'_>, model: &Model<'_>, window: &Window<'_>) -> Vec<Spa
     spans
 }
 
+/// Words of a span: how many tokens each has at most, what is silent before it and how long it takes.
+fn words(span: &Span, window: &Window<'_>, shapes: &[(u32, u64, u64)]) -> Vec<Timing> {
+    let (mut from, to) = (span.text.start as u32, span.text.end as u32);
+    let (mut last, most) = ((span.start - window.start) as u64, (span.end - window.start) as u64);
+    let word = |&(tokens, silent, length): &(u32, u64, u64)| {
+        let start = most.min(last + silent);
+        let word = Timing {
+            start,
+            end: most.min(start + length),
+            from,
+            to: to.min(from + tokens),
+            probability: 0.5,
+            reserved: 0,
+        };
+        (from, last) = (word.to, word.end);
+        (word.from < word.to).then_some(word)
+    };
+    shapes.iter().cycle().map_while(word).collect()
+}
+
 /// The parts that a segment is split into, which have all its tokens and lie in it and in order.
 fn check_parts(cutter: &Cutter<'_>, whole: Segment<'_>) {
     let (mut tokens, mut logprobs, mut last) = (Vec::new(), Vec::new(), whole.start);
@@ -274,6 +294,7 @@ proptest! {
         tokens in prop::collection::vec(0..VOCAB as u32, 0..STEPS),
         place in (0usize..1 << 40, 1usize..100_000),
         given in given(),
+        shapes in prop::collection::vec((1u32..4, 0u64..9_000, 0u64..9_000), 1..5),
     ) {
         let model = Model::parse(embedded::model()).unwrap();
         let (config, options) = (model.config(), given.options());
@@ -282,6 +303,10 @@ proptest! {
         let window = window(place.0..place.0 + place.1, &tokens, &logprobs);
         for span in &spans(&cutter, &model, &window) {
             check_parts(&cutter, window.segment(span, Spoken::default(), model.tokens()));
+            let words = &words(span, &window, &shapes);
+            let (text, first, origin) = (window.tokens, span.text.start, window.start);
+            let spoken = Spoken { words, text, first, origin };
+            check_parts(&cutter, window.segment(span, spoken, model.tokens()));
         }
     }
 }

@@ -103,6 +103,8 @@ fn penalize_repetition(
                 && !sampled[..at].contains(&id)
             {
                 *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+                // An infinity would make every probability NaN.
+                *logit = logit.min(f32::MAX);
             }
         }
     }
@@ -219,6 +221,9 @@ mod tests {
         penalize_repetition(&CONFIG, &options, &[6, 0, 0, 1, 8], &mut logits);
         assert_eq!(logits[..4], [3.0, -6.0, 9.0, 9.0]);
         assert_eq!(logits[4..], TEXT[4..]);
+        let options = Options { repetition_penalty: f32::MIN_POSITIVE, ..Options::default() };
+        penalize_repetition(&CONFIG, &options, &[0, 1], &mut logits);
+        assert!(logits.iter().all(|logit| logit.is_finite()), "{logits:?}");
     }
 
     #[test]

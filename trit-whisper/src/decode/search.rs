@@ -125,7 +125,7 @@ impl<'a> Search<'a> {
         random: Random,
     ) -> Result<Best, Error> {
         let (config, options) = (machine.model.config(), machine.options);
-        let by_beams = temperature == 0.0 && options.beam_candidates() > 1;
+        let by_beams = temperature == 0.0 && options.beam_size.max(options.beam_candidates()) > 1;
         let most = options.sample_len(config);
         let mut best = Best { len: 0, sum: 0.0, decoded: 0, score: f64::NEG_INFINITY };
         let mut live = Few::<Live>::new();

@@ -283,12 +283,14 @@ impl Format {
 /// let line = Line { start: 0.5, end: 1.25, text: "yes".into(), ..Line::default() };
 /// let transcript = Transcript { text: "yes".into(), segments: vec![line], ..Default::default() };
 /// assert_eq!(render(&transcript, Format::Txt), "yes\n");
+/// let lines = Transcript { text: "yes\nno".into(), ..Default::default() };
+/// assert_eq!(render(&lines, Format::Txt), "yes no\n");
 /// assert_eq!(render(&transcript, Format::Srt), "1\n00:00:00,500 --> 00:00:01,250\nyes\n\n");
 /// assert_eq!(render(&transcript, Format::Lrc), "[00:00.50]yes\n[00:01.25]\n");
 /// ```
 pub fn render(transcript: &Transcript, format: Format) -> String {
     match format {
-        Format::Txt => format!("{}\n", transcript.text),
+        Format::Txt => format!("{}\n", timed::one_line(&transcript.text)),
         Format::Srt => timed::srt(&transcript.segments),
         Format::Vtt => timed::vtt(&transcript.segments),
         Format::Lrc => timed::lrc(&transcript.segments),

@@ -20,7 +20,7 @@ pub(super) fn span(line: &Line, mark: char) -> String {
 }
 
 /// The text in one line: an empty line would end a cue.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let lines = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
 }

@@ -450,7 +450,8 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     }
 
     /// Forced alignment: when each of these text tokens is spoken in the window encoded last, of
-    /// `samples` samples. `None` if there are none, more than a window has, or one that is not text.
+    /// `samples` samples. `None` if there are none, more than a window has, or one that is not text, or
+    /// when nothing is encoded. Then no more tokens can be [fed](Self::feed) to that window.
     ///
     /// ```
     /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
@@ -480,10 +481,15 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         if let Some(token) = language.filter(|&token| !config.is_language(token)) {
             return Err(Error::LanguageToken(token));
         }
-        let Self { model, decoding: compute, options, decoder, scratch, words, .. } = self;
+        let Self { model, decoding: compute, options, decoder, scratch, words, fed, .. } = self;
         let Some(words) = words else {
             return Err(Error::Option { option: "words", expected: "true to align text" });
         };
+        if !decoder.has_audio() {
+            return Ok(None);
+        }
+        // The text takes the place of the tokens that were fed.
+        *fed = model.config().text_ctx();
         let mut machine = Machine { compute, model, options, decoder, scratch };
         words.align_text(&mut machine, language, tokens, samples)
     }

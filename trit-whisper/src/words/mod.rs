@@ -117,12 +117,35 @@ impl<'t> Spoken<'t> {
         Self { words, first: tokens.start, ..self }
     }
 
-    /// From the beginning of the first word to the end of the last, if there are words and they take
-    /// time.
-    pub(crate) fn times(&self) -> Option<Range<usize>> {
-        let (first, last) = (self.words.first()?, self.words.last()?);
-        let times = self.origin + first.start as usize..self.origin + last.end as usize;
-        (!times.is_empty()).then_some(times)
+    /// When some of the segment's tokens are spoken, if it has words; one word's tokens take parts of it
+    /// in proportion to their `chars`. What takes no time lasts until the next word begins. The times
+    /// of tokens that follow each other do too.
+    pub(crate) fn times_of(
+        &self,
+        tokens: Range<usize>,
+        chars: impl Fn(&[u32]) -> usize,
+    ) -> Option<Range<usize>> {
+        let (from, to) = (self.first + tokens.start, self.first + tokens.end);
+        let last = self.words.last()?;
+        let within = |word: &Timing, token: usize| {
+            let chars = |tokens: Range<usize>| self.text.get(tokens).map_or(0, &chars) as u64;
+            let (before, all) = (chars(word.from as usize..token), chars(word.tokens()));
+            word.start + word.end.saturating_sub(word.start) * before / all.max(1)
+        };
+        // The first word that is not over at the first token, and the first that begins after the last.
+        let begun = self.words.partition_point(|word| word.to as usize <= from);
+        let next = self.words.partition_point(|word| (word.from as usize) < to);
+        let start = match self.words.get(begun) {
+            Some(word) if (word.from as usize) < from => within(word, from),
+            Some(word) => word.start,
+            None => last.end,
+        };
+        let end = match self.words[..next].last() {
+            Some(word) if word.to as usize > to => within(word, to),
+            Some(word) if word.end > start => word.end,
+            _ => self.words.get(next).map_or(start, |word| word.start),
+        };
+        Some(self.origin + start as usize..self.origin + end.max(start) as usize)
     }
 
     /// The same in audio that begins `samples` earlier.

@@ -38,6 +38,19 @@ fn words_are_printed_as_they_end() {
     assert!(!told.contains(" 1 utterances"), "{told}");
 }
 
+/// As an interrupt, what is no audio ends the audio and not the text before it.
+#[test]
+fn samples_that_are_none_lose_nothing_before_them() {
+    let mut samples = audio::read_file(&sample("yes-no.flac")).unwrap().samples;
+    samples.truncate(samples.len() - 1_600);
+    samples.push(f32::NAN);
+    let bytes: Vec<_> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let output = stream(&["--format=f32le"], &bytes);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let text: Vec<_> = stdout(&output).split_whitespace().collect();
+    assert_eq!(text.join(" "), "yes no on off", "{}", stderr(&output));
+}
+
 #[test]
 fn options_of_decoding_count() {
     let bytes = words();

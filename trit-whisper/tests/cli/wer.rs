@@ -97,6 +97,34 @@ fn a_bad_file_does_not_keep_the_others_from_being_compared() {
     assert!(stderr(&output).starts_with("error: nowhere: No such file"), "{}", stderr(&output));
 }
 
+/// Nor do a transcript that is no text, or a folder that leads back to one that it lies in.
+#[test]
+fn a_bad_transcript_does_not_keep_the_others_from_being_compared() {
+    let folder = TempDir::new().unwrap();
+    for name in ["good.flac", "latin.flac"] {
+        fs::copy(sample(SHORT), folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("good.txt"), "seven right up").unwrap();
+    fs::write(folder.path().join("latin.txt"), b"caf\xE9").unwrap();
+    let wer = || program().args(["wer", "--audio"]).arg(folder.path()).output().unwrap();
+    let output = wer();
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    assert_eq!(figure(stdout(&output), "files"), 1.0);
+    for part in ["latin.txt: stream did not contain valid UTF-8", "1 of 2 files failed"] {
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+    #[cfg(unix)]
+    {
+        fs::remove_file(folder.path().join("latin.flac")).unwrap();
+        fs::create_dir(folder.path().join("below")).unwrap();
+        std::os::unix::fs::symlink("..", folder.path().join("below/above")).unwrap();
+        let output = wer();
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert_eq!(figure(stdout(&output), "files"), 1.0);
+        assert!(stderr(&output).contains("leads back to"), "{}", stderr(&output));
+    }
+}
+
 /// What says how to transcribe is the same as for `transcribe`, and of no use to texts.
 #[test]
 fn options_of_transcriptions_count() {

@@ -226,14 +226,14 @@ struct Live<'m, 'a> {
 }
 
 impl Live<'_, '_> {
-    /// Decodes pieces until there are no more; `padding` is what an utterance's end lies after its last
-    /// sample of speech.
+    /// Decodes pieces until there are no more, and what came before a failure to its end; `padding` is what
+    /// an utterance's end lies after its last sample of speech.
     fn run(&mut self, receiver: Receiver<Piece>, padding: usize) -> Result<(), Stop> {
         let mut shown = 0;
-        loop {
+        let heard = loop {
             let piece = match receiver.try_recv() {
                 Ok(piece) => piece,
-                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Disconnected) => break Ok(()),
                 Err(TryRecvError::Empty) => {
                     // Nothing waits, so there is time to say what was understood so far.
                     let due = shown + self.partial_every.max(1);
@@ -246,23 +246,23 @@ impl Live<'_, '_> {
                     }
                     match receiver.recv_timeout(self.patience) {
                         Ok(piece) => piece,
-                        Err(RecvTimeoutError::Disconnected) => break,
+                        Err(RecvTimeoutError::Disconnected) => break Ok(()),
                         Err(RecvTimeoutError::Timeout) => {
                             let seconds = self.patience.as_secs();
                             let failure = format!("microphone: no sound came for {seconds} s");
-                            return Err(Stop::Failed(Failure::Audio(failure)));
+                            break Err(Stop::Failed(Failure::Audio(failure)));
                         }
                     }
                 }
             };
             let (came, samples) = match piece {
                 Piece::Samples(came, samples) => (came, samples),
-                Piece::End => break,
-                Piece::Failed(failure) => return Err(Stop::Failed(failure)),
+                Piece::End => break Ok(()),
+                Piece::Failed(failure) => break Err(Stop::Failed(failure)),
             };
             self.step(came, padding, |stream, tell| stream.push(&samples, tell))?;
-        }
-        self.step(Instant::now(), padding, |stream, tell| stream.finish(tell))
+        };
+        self.step(Instant::now(), padding, |stream, tell| stream.finish(tell)).and(heard)
     }
 
     fn partial(&mut self) -> Result<(), Stop> {

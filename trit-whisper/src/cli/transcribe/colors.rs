@@ -13,8 +13,8 @@ fn color(probability: f32) -> Ansi256Color {
     Ansi256Color(16 + 36 * red + 6 * green)
 }
 
-/// The segment's text, coloured by its tokens' probabilities, without the space before it if it is
-/// the `first` of a line.
+/// The segment's text in one line, coloured by its tokens' probabilities, without the space before it if
+/// it is the `first` of a line.
 pub(crate) fn colored(segment: &Segment<'_>, first: bool) -> String {
     let mut pieces = output::pieces(segment);
     if let Some((text, _)) = pieces.first_mut().filter(|_| first) {
@@ -22,6 +22,7 @@ pub(crate) fn colored(segment: &Segment<'_>, first: bool) -> String {
     }
     let piece = |(text, probability): (String, f32)| {
         let style = Style::new().fg_color(Some(color(probability).into()));
+        let text = text.replace(['\r', '\n'], " ");
         format!("{style}{text}{style:#}")
     };
     pieces.into_iter().map(piece).collect()
