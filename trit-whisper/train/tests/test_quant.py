@@ -30,3 +30,16 @@ def test_a_ternary_layer_has_three_weights_a_row():
         assert len(row.round(decimals=5).unique()) <= 3
     layer(torch.randn(2, 32)).sum().backward()
     assert layer.weight.grad is not None and layer.scale.grad is not None
+
+
+def test_gradients_of_a_ternary_layer_do_not_depend_on_its_scales():
+    layer = QuantLinear(32, 4)
+    layer.start_ternary()
+    before = layer.effective_weight().detach()
+    with torch.no_grad():
+        layer.scale[1] = 0.0
+        layer.scale[2] *= -1
+    weight = layer.effective_weight()
+    assert torch.equal(weight[2], before[2]) and weight[1].eq(0).all()
+    (weight * 3).sum().backward()
+    assert layer.weight.grad.eq(3).all()

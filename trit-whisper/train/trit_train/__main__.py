@@ -57,18 +57,12 @@ def table(arguments: argparse.Namespace, bank: data.Bank) -> None:
         say(f"| {row} | " + " | ".join(f"{evaluate.rate(rows[t.name]):.2f}" for t in sets) + " |")
     if "float" in kept and "ternary QAT" in kept:
         spoken = [test.name for test in sets if test.name != "noise"]
-        mine, theirs = (join([kept[row][name] for name in spoken])
+        mine, theirs = (np.concatenate([kept[row][name] for name in spoken])
                         for row in ("ternary QAT", "float"))
         difference, low, high = evaluate.gap(mine, theirs)
         say(f"ternary QAT - float: {difference:+.2f} points [{low:+.2f}, {high:+.2f}], "
             f"{mine[:, 1].sum()} words of {len(np.unique(mine[:, 2]))} speakers, "
             "paired bootstrap over speakers")
-
-
-def join(sets: list[np.ndarray]) -> np.ndarray:
-    """The rows of several test sets; speakers of different sets count as different."""
-    shifted = [rows + [0, 0, 1000 * index] for index, rows in enumerate(sets)]
-    return np.concatenate(shifted)
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def export(model: Whisper, path: Path) -> int:
             entries[f"{name}.bias"] = container.dense(module.bias.numpy())
         if module.mode == "ternary":
             codes = ternary_codes(module.weight, module.rule)
-            entries[f"{name}.weight"] = container.ternary(codes.numpy(), module.scale[:, 0].numpy())
+            entries[f"{name}.weight"] = container.ternary(codes.numpy(), module.positive_scale()[:, 0].numpy())
         else:
             rows, k = module.weight.shape
             entries[f"{name}.weight"] = container.int8(*rows_int8(module.weight), (rows, 3, k // 3))

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .quant import TWN_THRESHOLD, quantise_rows, straight_through
+from .quant import TWN_THRESHOLD, quantise_rows
 
 LINEARS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 TEMPERATURE = 2.0
@@ -47,16 +47,19 @@ class BitLinear(nn.Module):
             codes = (w / scale.clamp(min=1e-8)).round().clamp(-1, 1)
         self.scale = nn.Parameter(scale)
 
+    def positive_scale(self) -> torch.Tensor:
+        """The scales `[rows, k / group, 1]` without a sign, as in `QuantLinear`."""
+        return self.scale.abs()
+
     def codes(self) -> torch.Tensor:
         """The trits, `[rows, k / group, group]`."""
         w = self.weight.detach().view(self.out_features, -1, self.group)
-        return (w / self.scale.detach().clamp(min=1e-8)).round().clamp(-1, 1)
+        return (w / self.positive_scale().detach().clamp(min=1e-8)).round().clamp(-1, 1)
 
     def effective_weight(self) -> torch.Tensor:
         """The weight that is multiplied with, `[rows, k]`; gradients reach weight and scale."""
         w = self.weight.view(self.out_features, -1, self.group)
-        normal = w / self.scale.detach().clamp(min=1e-8)
-        return (self.scale * straight_through(normal, self.codes())).flatten(1)
+        return (self.positive_scale() * self.codes() + (w - w.detach())).flatten(1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.linear(quantise_rows(x), self.effective_weight(), self.bias)
@@ -83,15 +86,18 @@ def calibrate(model: nn.Module, batches: Iterable[dict]) -> dict[str, torch.Tens
 
     hooks = [m.register_forward_pre_hook(watch(n)) for n, m in layers(model, nn.Linear).items()]
     for batch in batches:
-        model(**batch)
+        model(**of_type(batch, model))
     for hook in hooks:
         hook.remove()
     return {name: total / counts[name] for name, total in sums.items()}
 
 
 def ternarise(model: nn.Module, group: int, moments: dict[str, torch.Tensor] | None = None) -> nn.Module:
-    """A copy of `model` whose blocks have `BitLinear` layers; head, convolutions and norms stay."""
-    student = copy.deepcopy(model)
+    """A copy of `model` in f32 whose blocks have `BitLinear` layers; head, convolutions and norms stay.
+
+    Latent weights and scales of half precision would not move by steps as small as the last ones.
+    """
+    student = copy.deepcopy(model).float()
     for name, linear in layers(student, nn.Linear).items():
         parent = student.get_submodule(name.rsplit(".", 1)[0])
         bit = BitLinear(linear, group, None if moments is None else moments.get(name))
@@ -113,17 +119,23 @@ def parameter_groups(student: nn.Module, rate: float) -> list[dict]:
     ]
 
 
+def of_type(batch: dict, model: nn.Module) -> dict:
+    """The arguments with their floats in the model's type."""
+    return {name: value.to(model.dtype) if value.is_floating_point() else value
+            for name, value in batch.items()}
+
+
 def loss(student: nn.Module, teacher: nn.Module, batch: dict) -> torch.Tensor:
     """Cross-entropy, KL divergence from the teacher at temperature 2, and the difference of the
-    encoders' outputs relative to the teacher's size."""
-    mine = student(**batch)
+    encoders' outputs relative to the teacher's size. The teacher may be of half precision."""
+    mine = student(**of_type(batch, student))
     with torch.no_grad():
-        theirs = teacher(**batch)
+        theirs = teacher(**of_type(batch, teacher))
     kept = batch["labels"] != -100
     log_mine = (mine.logits[kept] / TEMPERATURE).log_softmax(-1)
-    log_theirs = (theirs.logits[kept] / TEMPERATURE).log_softmax(-1)
+    log_theirs = (theirs.logits[kept].float() / TEMPERATURE).log_softmax(-1)
     kl = F.kl_div(log_mine, log_theirs, log_target=True, reduction="batchmean") * TEMPERATURE**2
-    goal = theirs.encoder_last_hidden_state
+    goal = theirs.encoder_last_hidden_state.float()
     feature = F.mse_loss(mine.encoder_last_hidden_state, goal) / goal.square().mean()
     return mine.loss + kl + feature
 
@@ -137,7 +149,7 @@ def save(student: nn.Module, folder: Path) -> None:
     plain = copy.deepcopy(student)
     for name, bit in layers(plain, BitLinear).items():
         linear = nn.Linear(bit.in_features, bit.out_features, bias=bit.bias is not None)
-        linear.weight.copy_((bit.scale * bit.codes()).flatten(1))
+        linear.weight.copy_((bit.positive_scale() * bit.codes()).flatten(1))
         if bit.bias is not None:
             linear.bias.copy_(bit.bias)
         setattr(plain.get_submodule(name.rsplit(".", 1)[0]), name.rsplit(".", 1)[-1], linear)

@@ -11,11 +11,6 @@ TWN_THRESHOLD = 0.7
 """Threshold over mean |w| of Ternary Weight Networks (Li et al. 2016, eq. 6)."""
 
 
-def straight_through(value: torch.Tensor, quantised: torch.Tensor) -> torch.Tensor:
-    """`quantised` in the forward pass, the gradient of `value` in the backward pass."""
-    return value + (quantised - value).detach()
-
-
 class Rows(torch.autograd.Function):
     """`quantise_rows`; written out, for the gradient needs none of its steps."""
 
@@ -79,6 +74,13 @@ class QuantLinear(nn.Module):
         self.scale.requires_grad_(True)
         self.mode = "ternary"
 
+    def positive_scale(self) -> torch.Tensor:
+        """The scales that codes are multiplied with, without a sign.
+
+        A negative one would turn a row's weights against the latent ones that gradients go to.
+        """
+        return self.scale.abs()
+
     def effective_weight(self) -> torch.Tensor:
         """The weight the forward pass multiplies with."""
         w = self.weight
@@ -91,8 +93,7 @@ class QuantLinear(nn.Module):
         codes = ternary_codes(w.detach(), self.rule)
         if self.mode == "ptq-ternary":
             return codes * ternary_scale(w, codes)
-        normal = w / self.scale.detach().clamp(min=1e-8)
-        return self.scale * straight_through(normal, codes)
+        return self.positive_scale() * codes + (w - w.detach())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.mode != "float":
