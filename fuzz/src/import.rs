@@ -55,19 +55,20 @@ pub fn options(input: &mut Operands<'_>) -> ConvertOptions {
     }
 }
 
-/// Opens the checkpoint at `source` and converts it into `folder`.
+/// Opens the checkpoint at `source` and converts it into `folder`; returns whether it could be.
 ///
 /// # Panics
 /// If what was written is not a sound model: an importer refuses what it cannot convert.
-pub fn convert_into(folder: &Path, source: &Path, options: &ConvertOptions) {
-    let Ok(checkpoint) = import::open(source) else { return };
+pub fn convert_into(folder: &Path, source: &Path, options: &ConvertOptions) -> bool {
+    let Ok(checkpoint) = import::open(source) else { return false };
     let dest: PathBuf = folder.join("model.trit");
     if convert(checkpoint.as_ref(), &dest, options, &mut |_, _| {}).is_err() {
         assert!(!dest.exists(), "a failed conversion leaves nothing behind");
-        return;
+        return false;
     }
     let file = MappedFile::open(&dest).expect("the file was written");
     let model = Model::parse(&file).expect("what was converted is a model");
     model.container().verify().expect("what was converted is sound");
     assert_eq!(model.config(), &checkpoint.header().config);
+    true
 }

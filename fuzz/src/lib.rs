@@ -1,6 +1,8 @@
 //! What the targets share: operands drawn from fuzz input, every kernel level of this CPU, outputs
 //! between guard bands, and comparison as bits.
 
+pub mod ggml_bin;
+pub mod hugging_face;
 pub mod import;
 pub mod model_file;
 mod operands;

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use trit_core::container::Container;
 use trit_core::quantize::{Granularity, TernaryRule};
+use trit_fuzz::hugging_face::MARK;
 use trit_fuzz::import;
 use trit_fuzz::model_file::ModelFile;
 use trit_whisper::convert::{ConvertOptions, Storage, Ternarize, convert};
@@ -24,8 +25,8 @@ const TEXT: usize = 8;
 /// Tokens.
 const VOCAB: usize = 16;
 
-/// What stands before each file of a folder in a seed.
-const MARK: &[u8] = b"\xFFFILE";
+/// `import::options` without a type of their own for parts of the blocks.
+const NO_PARTS: [u8; 5] = [1; 5];
 
 /// A Hugging Face directory.
 pub struct HuggingFace {
@@ -118,7 +119,9 @@ impl HuggingFace {
             files.push((b't', self.tokenizer.as_bytes()));
         }
         // Ternary linear weights by row, the rest f16, or all int8.
-        let mut seed = if older { vec![1, 0, 2, 2, 2, 1] } else { vec![1, 2, 1, 1, 1, 0] };
+        let (linear, others) =
+            if older { (&[1, 0, 2][..], [2, 2, 2]) } else { (&[1, 2][..], [1, 1, 1]) };
+        let mut seed = [linear, &NO_PARTS, &others].concat();
         for (letter, file) in files {
             seed.extend(MARK);
             seed.push(letter);
@@ -170,8 +173,8 @@ pub fn tokens(model: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
 pub fn ggml_bin(model: &[u8], ternary: bool) -> Result<Vec<u8>, Box<dyn Error>> {
     const TOKENS: usize = 51_865;
     let size = |size: usize| if ternary && [D, 4 * D].contains(&size) { 16 * size } else { size };
-    // Options: int8 and f16. A file to be made.
-    let mut seed = Draft { bytes: vec![1, 0, 2, 2, 1, 1, 0] };
+    // Options: int8, and f16 for convolutions and positions. A file to be made.
+    let mut seed = Draft { bytes: [&[1, 0, 2][..], &NO_PARTS, &[2, 1, 1], &[0]].concat() };
     let (d, audio) = (size(D), size(AUDIO));
     for value in [TOKENS, audio, d, 2, 1, TEXT, d, 2, 1, MELS, 1] {
         seed.bytes.extend((value as u32).to_le_bytes());
@@ -189,8 +192,12 @@ pub fn ggml_bin(model: &[u8], ternary: bool) -> Result<Vec<u8>, Box<dyn Error>> 
         }
         let form = entry.form();
         let dimensions = form.dimensions().iter().map(|&d| d as usize);
-        let dimensions: Vec<usize> =
+        let mut dimensions: Vec<usize> =
             dimensions.map(|d| if is_embedding && d == VOCAB { TOKENS } else { size(d) }).collect();
+        if let [_, taps, channels] = &mut dimensions[..] {
+            // A convolution, in PyTorch's order.
+            std::mem::swap(taps, channels);
+        }
         let linear = name.ends_with("weight") && (name.contains("attn.") || name.contains("mlp."));
         // Places in the target's list of types: q2_0, f16, f32.
         let kind = match dimensions.len() {

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use draft::Draft;
+use trit_fuzz::{ggml_bin, hugging_face};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -52,8 +53,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     write("foreign", "bitnet", &bitnet.pattern(0, &[0b10_01_00_01]).byte(1).bytes)?;
 
     let checkpoint = checkpoints::hugging_face(&fixtures.join("dense"))?;
-    write("hugging_face", "tokenizer", &checkpoint.seed(false))?;
-    write("hugging_face", "vocabulary", &checkpoint.seed(true))?;
+    for (name, older) in [("tokenizer", false), ("vocabulary", true)] {
+        let seed = checkpoint.seed(older);
+        assert!(hugging_face::run(&seed), "the checkpoint of seed {name} is refused");
+        write("hugging_face", name, &seed)?;
+    }
     let (ternary, dense) = checkpoint.converted()?;
     for (name, file) in [("ternary", &ternary), ("dense", &dense)] {
         write("container", name, file)?;
@@ -61,8 +65,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     write("tokens", "table", &checkpoints::tokens(&ternary)?)?;
     write("tuning", "choices", TUNING)?;
-    write("ggml_bin", "dense", &checkpoints::ggml_bin(&ternary, false)?)?;
-    write("ggml_bin", "ternary", &checkpoints::ggml_bin(&ternary, true)?)?;
+    for (name, is_ternary) in [("dense", false), ("ternary", true)] {
+        let seed = checkpoints::ggml_bin(&ternary, is_ternary)?;
+        // The ternary one has no embedding, and so cannot be converted.
+        assert!(is_ternary || ggml_bin::run(&seed), "the checkpoint of seed {name} is refused");
+        write("ggml_bin", name, &seed)?;
+    }
 
     // Enough of each file for its headers and some packets.
     for (name, most) in [
