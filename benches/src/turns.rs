@@ -34,12 +34,14 @@ impl<'a> Turns<'a> {
         self.entries.push(Entry { run: Box::new(run), calls: calls as u32, times: Vec::new() });
     }
 
-    /// Times each once more; the order turns by one a round.
+    /// Times each once more, after a call that brings its operands back to the caches that another's had; the
+    /// order turns by one a round.
     pub fn round(&mut self) {
         let count = self.entries.len();
         let first = self.entries.first().map_or(0, |entry| entry.times.len());
         for turn in 0..count {
             let entry = &mut self.entries[(first + turn) % count];
+            (entry.run)();
             let start = Instant::now();
             for _ in 0..entry.calls {
                 (entry.run)();

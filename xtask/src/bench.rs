@@ -86,6 +86,13 @@ struct Interval {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(crate::workspace_root()?);
+    let machine = Machine::here()?;
+    let name = arguments.name.clone().unwrap_or_else(|| machine.slug());
+    let (json, page) =
+        (record::path(&format!("{name}.json"))?, record::path(&format!("{name}.md"))?);
+    // Before anything is measured that could not be kept, or is changed meanwhile.
+    let mut groups = earlier(&json, &machine)?;
+    let (commit, rustc) = (commit(&shell)?, rustc(&shell)?);
     let results = tempfile::tempdir()?;
     {
         let _home = shell.push_env("CRITERION_HOME", results.path());
@@ -93,12 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         cmd!(shell, "cargo bench -p trit-benches --bench kernels -- {filter...} {options...}")
             .run()?;
     }
-    let machine = Machine::here()?;
-    let name = arguments.name.clone().unwrap_or_else(|| machine.slug());
-    let (json, page) =
-        (record::path(&format!("{name}.json"))?, record::path(&format!("{name}.md"))?);
-    let mut groups = earlier(&json, &machine)?;
-    let measured = collect(results.path(), &commit(&shell)?, &rustc(&shell)?, &mut groups)?;
+    let measured = collect(results.path(), &commit, &rustc, &mut groups)?;
     ensure!(measured > 0, "no benchmark matches");
     let record = Record { machine, groups };
     record::write(&json, &(serde_json::to_string_pretty(&record)? + "\n"))?;

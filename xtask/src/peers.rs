@@ -60,7 +60,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
         };
         let page = record::path(&format!("{name}-{what}.md"))?;
-        let how = format!("Written by `{how}`; one thread, in turns.");
+        let options: String = options.iter().map(|option| format!(" {option}")).collect();
+        let options = if options.is_empty() { options } else { format!(" --{options}") };
+        let how = format!("Written by `{how}{options}`; one thread, in turns.");
         record::write(&page, &format!("{}\n{table}\n", record::head(&machine, &how)))?;
         println!("recorded in {}", page.display());
     }
