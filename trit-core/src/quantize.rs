@@ -162,8 +162,8 @@ pub fn ternary_with_scales(
     codes: &mut [i8],
     scales: &[f32],
 ) -> Result<(), QuantizeError> {
-    check_len("scales", scales.len(), granularity.scales_len(rows, k))?;
     check_matrix(rows, k, weights.len(), codes.len())?;
+    check_len("scales", scales.len(), granularity.scales_len(rows, k))?;
     check_finite(k, weights)?;
     for (index, (&w, code)) in weights.iter().zip(codes).enumerate() {
         let (row, input) = (index / k, index % k);
@@ -248,9 +248,9 @@ pub fn int8(
     values: &mut [i8],
     scales: &mut [f32],
 ) -> Result<(), QuantizeError> {
+    check_matrix(rows, k, weights.len(), rows.saturating_mul(k))?;
     let stride = Int8Matrix::stride_of(k);
-    check_matrix(rows, k, weights.len(), rows * k)?;
-    check_len("int8 values", values.len(), rows * stride)?;
+    check_len("int8 values", values.len(), rows.saturating_mul(stride))?;
     check_len("row scales", scales.len(), padded_rows(rows))?;
     check_finite(k, weights)?;
     scales.fill(0.0);

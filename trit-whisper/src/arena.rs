@@ -7,9 +7,13 @@ use trit_core::{HeadShape, HeadsMut};
 /// Every buffer starts at a multiple of this.
 pub(crate) const ALIGNMENT: usize = 64;
 
-/// Bytes of a buffer of `count` elements, alignment included.
+/// Bytes of a buffer of `count` elements, alignment included; as many as no arena has, if they cannot be
+/// counted.
 pub(crate) const fn size<T>(count: usize) -> usize {
-    (count * size_of::<T>()).next_multiple_of(ALIGNMENT)
+    match count.saturating_mul(size_of::<T>()).checked_next_multiple_of(ALIGNMENT) {
+        Some(bytes) => bytes,
+        None => usize::MAX,
+    }
 }
 
 /// Memory that has not been given out yet.

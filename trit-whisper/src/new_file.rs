@@ -9,7 +9,7 @@
 //! std::fs::write(&path, "of last week")?;
 //! let mut new = NewFile::create(&path)?;
 //! write!(new, "of to")?;
-//! // Interrupted.
+//! // Given up.
 //! drop(new);
 //! assert_eq!(std::fs::read(&path)?, b"of last week");
 //! # Ok::<(), std::io::Error>(())
@@ -18,8 +18,50 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
+
+/// Temporary names of this process's files that are not finished.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes this process's files that are not finished, for a program that is about to end without dropping
+/// them, as at an interrupt. They cannot be finished after this.
+///
+/// ```standalone_crate
+/// use trit_whisper::new_file::{NewFile, remove_unfinished};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let new = NewFile::create(&folder.path().join("transcript.txt"))?;
+/// remove_unfinished();
+/// assert_eq!(std::fs::read_dir(&folder)?.count(), 0);
+/// assert!(new.finish().is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn remove_unfinished() {
+    for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // The program ends; a file that cannot be removed is all that there is left to say.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// A temporary name among [`UNFINISHED`].
+#[derive(Debug)]
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn new(path: &Path) -> Self {
+        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.retain(|path| *path != self.0);
+    }
+}
 
 /// A file being written under a temporary name, next to where it will be.
 ///
@@ -44,6 +86,8 @@ use tempfile::{Builder, NamedTempFile};
 pub struct NewFile {
     file: NamedTempFile,
     path: PathBuf,
+    /// After the file, so that its name is listed as long as it is there.
+    unfinished: Unfinished,
 }
 
 impl NewFile {
@@ -87,7 +131,8 @@ impl NewFile {
         };
         let file = Builder::new().make_in(folder, create);
         let file = file.map_err(|error| code.map_or(error, io::Error::from_raw_os_error))?;
-        Ok(Self { file, path: path.to_owned() })
+        let unfinished = Unfinished::new(file.path());
+        Ok(Self { file, path: path.to_owned(), unfinished })
     }
 
     /// The file under its temporary name.
@@ -148,8 +193,10 @@ impl NewFile {
     /// # Errors
     /// Those of the system.
     pub fn finish(self) -> io::Result<()> {
-        self.file.as_file().sync_all()?;
-        self.file.persist(&self.path).map_err(|error| error.error)?;
+        let Self { file, path, unfinished } = self;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        drop(unfinished);
         Ok(())
     }
 }

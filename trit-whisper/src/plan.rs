@@ -119,8 +119,9 @@ impl MemoryPlan {
             encoder: size::<f32>(config.audio_ctx() * config.state()),
             encoder_cache: cache(config.encoder_heads()),
             features: 0,
-            cross_cache: blocks * cache(config.cross_heads()),
-            self_cache: blocks * cache(config.text_heads(options.slots())),
+            // Where a pointer has 32 bits, a large model's may be more than can be counted.
+            cross_cache: cache(config.cross_heads()).saturating_mul(blocks),
+            self_cache: cache(config.text_heads(options.slots())).saturating_mul(blocks),
             decoding: size::<f32>(options.slots() * config.vocab())
                 + Context::bytes(config)
                 + WindowDecoder::bytes(config, options),
@@ -133,18 +134,18 @@ impl MemoryPlan {
 
     /// Bytes in use while a window is encoded.
     pub fn encoding_phase(&self) -> usize {
-        self.scratch + self.mel + self.encoder_cache + self.encoder
+        sum([self.scratch, self.mel, self.encoder_cache, self.encoder])
     }
 
     /// Bytes in use while the audio's keys and values are computed.
     pub fn cross_phase(&self) -> usize {
         let features = if self.has_features() { self.features } else { self.encoder };
-        self.scratch + features + self.cross_cache
+        sum([self.scratch, features, self.cross_cache])
     }
 
     /// Bytes in use while tokens are decoded.
     pub fn decoding_phase(&self) -> usize {
-        self.scratch + self.cross_cache + self.self_cache + self.decoding + self.words
+        sum([self.scratch, self.cross_cache, self.self_cache, self.decoding, self.words])
     }
 
     /// Whether the encoder's output is kept in 8 bits.
@@ -155,7 +156,7 @@ impl MemoryPlan {
     /// The region that the audio's keys and values share with what encoding takes.
     pub(crate) fn cross_region(&self) -> usize {
         let stream = if self.has_features() { self.encoder } else { 0 };
-        self.cross_cache.max(self.mel + self.encoder_cache + stream)
+        self.cross_cache.max(sum([self.mel, self.encoder_cache, stream]))
     }
 
     /// The region that the tokens' keys and values share with the encoder's output.
@@ -165,7 +166,11 @@ impl MemoryPlan {
 
     /// Bytes of the whole arena, with what aligning its start may cost.
     pub fn total(&self) -> usize {
-        let Self { scratch, decoding, words, .. } = self;
-        scratch + decoding + words + self.cross_region() + self.self_region() + ALIGNMENT
+        let Self { scratch, decoding, words, .. } = *self;
+        sum([scratch, decoding, words, self.cross_region(), self.self_region(), ALIGNMENT])
     }
+}
+
+fn sum<const N: usize>(parts: [usize; N]) -> usize {
+    parts.into_iter().fold(0, usize::saturating_add)
 }

@@ -16,6 +16,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use trit_simd::parallel::Join;
 
@@ -51,6 +54,8 @@ impl Threads {
     /// # Errors
     /// The system refuses the threads.
     pub fn new(count: usize) -> Result<Self, ThreadPoolBuildError> {
+        // Not rayon's own way, which an environment variable for other programs changes.
+        let count = if count > 0 { count } else { available_parallelism().map_or(1, NonZero::get) };
         let pool = ThreadPoolBuilder::new().num_threads(count).build()?;
         Ok(Self { pool })
     }

@@ -308,7 +308,9 @@ impl Gate {
                 None if self.ended => return Ok(None),
                 // Speech that begins in the next frame would be padded back to here.
                 None => {
-                    seek = end.saturating_sub(vad.padding() + Vad::FRAME).max(seek + 1);
+                    let before = end.saturating_sub(vad.padding() + Vad::FRAME);
+                    // A window that is hardly longer moves on by a frame, not by a sample at a time.
+                    seek = before.max(end.min(seek + Vad::FRAME));
                 }
             }
         }

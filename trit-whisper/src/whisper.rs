@@ -359,7 +359,9 @@ impl Whisper {
         let Self { bytes, kernels, threads, arena, options } = self;
         let model = Model::parse(bytes.get())?;
         let needed = MemoryPlan::with_options(&model, threads.threads(), options).total();
-        if arena.len() < needed {
+        if let Some(more) = needed.checked_sub(arena.len()) {
+            let short = Error::Arena { expected: needed, found: arena.len() };
+            arena.try_reserve_exact(more).map_err(|_| short)?;
             arena.resize(needed, 0);
         }
         let threads = &*threads;

@@ -156,6 +156,7 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = arguments.options();
+    super::remove_files_at_interrupt()?;
     let checkpoint =
         import::open(&arguments.source).map_err(|error| Failure::Model(error.to_string()))?;
     let bar = ProgressBar::new(1);

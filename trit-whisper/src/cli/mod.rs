@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use trit_whisper::mmap::MappedFile;
+use trit_whisper::new_file;
 use trit_whisper::{AudioCtx, Model, ModelError, Precision, embedded};
 
 /// Whisper with ternary weights on small CPUs.
@@ -106,6 +107,22 @@ impl Failure {
             Self::Files { code, .. } => *code,
         }
     }
+}
+
+/// What shells call the exit code of a program that an interrupt (Ctrl-C) ended.
+const INTERRUPTED: i32 = 130;
+
+/// Leaves no half-written file behind when the program is interrupted.
+fn remove_files_at_interrupt() -> Result<(), Failure> {
+    let end = || {
+        new_file::remove_unfinished();
+        std::process::exit(INTERRUPTED);
+    };
+    ctrlc::set_handler(end).map_err(|error| unheard(&error))
+}
+
+fn unheard(error: &ctrlc::Error) -> Failure {
+    Failure::Other(format!("cannot listen for Ctrl-C: {error}"))
 }
 
 /// Failures of single files, each told as it comes where there are several files.

@@ -21,7 +21,7 @@ pub(crate) struct Context<'a> {
 }
 
 const fn most_before(config: &Config) -> usize {
-    config.text_ctx() / 2 - 1
+    (config.text_ctx() / 2).saturating_sub(1)
 }
 
 /// The last `most` of some tokens.

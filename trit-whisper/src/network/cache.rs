@@ -53,10 +53,13 @@ pub(crate) enum Cache<'a> {
 impl<'a> Cache<'a> {
     /// Bytes that [`take`](Self::take) takes.
     pub(crate) fn bytes(shape: &HeadShape, precision: Precision) -> usize {
-        2 * match precision {
-            Precision::SevenBits => size::<u8>(shape.codes_len()) + size::<f32>(shape.scales_len()),
-            Precision::Float => size::<f32>(shape.columns() * shape.positions()),
-        }
+        let one = match precision {
+            Precision::SevenBits => {
+                size::<u8>(shape.codes_len()).saturating_add(size::<f32>(shape.scales_len()))
+            }
+            Precision::Float => size::<f32>(shape.columns().saturating_mul(shape.positions())),
+        };
+        one.saturating_mul(2)
     }
 
     /// Room for keys and values of this shape; `None` when the arena is too small.

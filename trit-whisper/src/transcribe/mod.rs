@@ -133,7 +133,7 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         let config = model.config();
         options.check(config)?;
         let found = arena.len();
-        let threads = join.threads();
+        let threads = join.threads().max(1);
         let plan = MemoryPlan::with_options(&model, threads, &options);
         let expected = plan.total();
         let short = Error::Arena { expected, found };
@@ -340,7 +340,6 @@ impl<'m, 'a> Transcriber<'m, 'a> {
         }
         let most = self.options.audio_ctx.window(self.model.config());
         let samples = &samples[..samples.len().min(most)];
-        check_finite(samples, 0)?;
         self.encode(samples)?;
         self.languages()
     }
@@ -365,8 +364,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// ```
     ///
     /// # Errors
-    /// Unusable weights.
+    /// A sample that is not finite, unusable weights.
     pub fn encode(&mut self, samples: &[f32]) -> Result<(), Error> {
+        check_finite(samples, 0)?;
         let (d, compute, apart) =
             (self.model.config().state(), self.compute, self.decoder.keeps_features());
         let (audio, mut rest) = self.run_encoder(samples)?;
@@ -398,8 +398,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// ```
     ///
     /// # Errors
-    /// Unusable weights.
+    /// A sample that is not finite, unusable weights.
     pub fn audio_features(&mut self, samples: &[f32]) -> Result<&[f32], Error> {
+        check_finite(samples, 0)?;
         Ok(self.run_encoder(samples)?.0)
     }
 
@@ -439,8 +440,9 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// ```
     ///
     /// # Errors
-    /// Unusable weights.
+    /// A sample that is not finite, unusable weights.
     pub fn log_mel(&mut self, samples: &[f32]) -> Result<&[f32], Error> {
+        check_finite(samples, 0)?;
         let config = self.model.config();
         let (mels, filters) = (config.n_mels as usize, self.model.mel_filters()?);
         let (mut memory, _) = self.decoder.lend();

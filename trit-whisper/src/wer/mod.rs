@@ -120,18 +120,17 @@ fn align(reference: &[usize], transcript: &[usize]) -> WordErrors {
         let mut before = row[0];
         row[0] = WordErrors { words, deletions: words, ..WordErrors::default() };
         for (at, other) in transcript.iter().enumerate() {
-            let above = row[at + 1];
-            let left = row[at];
-            let step = WordErrors { words, ..before };
-            row[at + 1] = if word == other {
-                step
-            } else if before.errors() <= above.errors().min(left.errors()) {
-                WordErrors { substitutions: step.substitutions + 1, ..step }
-            } else if above.errors() <= left.errors() {
-                WordErrors { words, deletions: above.deletions + 1, ..above }
-            } else {
-                WordErrors { words, insertions: left.insertions + 1, ..left }
-            };
+            let (above, left) = (row[at + 1], row[at]);
+            let wrong = usize::from(word != other);
+            let diagonal =
+                WordErrors { words, substitutions: before.substitutions + wrong, ..before };
+            let deleted = WordErrors { words, deletions: above.deletions + 1, ..above };
+            let inserted = WordErrors { words, insertions: left.insertions + 1, ..left };
+            // With as many errors, fewer deletions are fewer insertions and more substitutions.
+            row[at + 1] = [diagonal, deleted, inserted]
+                .into_iter()
+                .min_by_key(|cell| (cell.errors(), cell.deletions))
+                .unwrap_or(diagonal);
             before = above;
         }
     }
@@ -157,6 +156,7 @@ mod tests {
         assert_eq!(counts("a b c", "b c"), [3, 0, 0, 1]);
         assert_eq!(counts("b  c", "a b\nc d"), [2, 0, 2, 0]);
         assert_eq!(counts("one two three four", "four three two one"), [4, 4, 0, 0]);
+        assert_eq!(counts("a b a", "b c a b"), [3, 2, 1, 0]);
         assert_eq!(WordErrors::of("", "a").rate(), None);
         let sum: WordErrors =
             [("a b", "a"), ("c", "d e")].map(|(r, t)| WordErrors::of(r, t)).into_iter().sum();

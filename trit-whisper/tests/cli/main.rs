@@ -254,6 +254,15 @@ fn a_converted_checkpoint_runs() {
     assert_eq!(language("English"), english);
     assert_eq!(language("auto").0, Some(0));
     assert_eq!(language("xx"), (Some(2), String::new()));
+    // How probable they are depends on the part that is heard.
+    let probable = |part: &str| {
+        let options = ["transcribe", "--quiet", "--detect-language", part, "--model"];
+        stdout(&done(program().args(options).arg(&model).arg(sample(SHORT)))).to_owned()
+    };
+    let whole = probable("--offset=0");
+    assert_eq!(whole.lines().count(), 2);
+    assert_ne!(probable("--offset=0.3"), whole);
+    assert_ne!(probable("--duration=0.3"), whole);
 }
 
 #[test]

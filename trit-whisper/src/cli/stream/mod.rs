@@ -17,7 +17,7 @@ use trit_whisper::{SAMPLE_RATE, Stream, StreamEvent, StreamOptions, Transcriber}
 
 use super::recognition::RecognitionOptions;
 use super::session::Session;
-use super::{Failure, count, machine, tell, values};
+use super::{Failure, INTERRUPTED, count, machine, tell, unheard, values};
 use screen::Screen;
 
 const EXAMPLES: &str = "\
@@ -80,9 +80,6 @@ const WAITING: usize = 300;
 
 /// A microphone gives samples in silence too; some are lost without an error, and others take seconds to start.
 const SILENT_DEVICE: Duration = Duration::from_secs(10);
-
-/// What shells call the exit code of a program that an interrupt ended.
-const INTERRUPTED: i32 = 130;
 
 /// What comes of audio.
 enum Piece {
@@ -200,8 +197,7 @@ fn end_at_interrupt(sender: SyncSender<Piece>) -> Result<(), Failure> {
         Some(sender) => drop(thread::spawn(move || sender.send(Piece::End))),
         None => std::process::exit(INTERRUPTED),
     };
-    ctrlc::set_handler(end)
-        .map_err(|error| Failure::Other(format!("cannot listen for Ctrl-C: {error}")))
+    ctrlc::set_handler(end).map_err(|error| unheard(&error))
 }
 
 /// Why a stream ended early.

@@ -133,6 +133,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut session = recognition.session(&bytes, &model, options)?;
     if let Some(folder) = arguments.output_dir.as_deref().filter(|_| targets.len() > 0) {
         super::make_folder(folder)?;
+        super::remove_files_at_interrupt()?;
     }
     if matches!(bytes, ModelBytes::Embedded) && !arguments.quiet {
         tell(known_words(&model));
