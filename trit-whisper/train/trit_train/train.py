@@ -23,6 +23,9 @@ from .utterances import POSITION, Mixer
 IGNORE = -100
 LENGTHS = 16 * 2 * HOP
 """Batches are padded to a multiple of so many samples: few shapes, so that memory is used again."""
+CLOSING = 0.85
+"""Progress beyond which spectrograms are not masked and utterances changed less: what is heard then is
+nearer to what will be heard (Ge 2021, "YOLOX")."""
 GROUPED = 4
 """Batches whose utterances are drawn together and sorted by length."""
 
@@ -58,6 +61,8 @@ class Batches(IterableDataset):
             p = self.progress.value if self.plan.curriculum else 1.0
             most = 1 if p < 0.06 else 2 if p < 0.12 else 4 if p < 0.25 else 8
             strength = 0.75 * min(max(p - 0.04, 0.0) / 0.3, 1.0)
+            if self.progress.value > CLOSING:
+                strength = 0.4
             # The runtime always pads to the whole window; late training sees some of that.
             full = mixer.rng.random() < (0.0 if p < 0.3 else 0.2)
             # Utterances of like length go together, so that little is computed on padding.
@@ -186,7 +191,9 @@ def fit(model: Whisper, bank: Bank, clips: list[Clip], plan: Plan, out: Path, se
             for group, lr in zip(optimiser.param_groups, base):
                 group["lr"] = lr * factor
             warp = batch["warp"] if use else torch.full_like(batch["warp"], plain)
-            mel = spec_augment(log_mel(batch["samples"], banks[warp]))
+            mel = log_mel(batch["samples"], banks[warp])
+            if p <= CLOSING:
+                mel = spec_augment(mel)
             labels = batch["labels"]
             if spotter is not None:
                 # It hears the same vocal tract as the student: a teacher must be consistent (Beyer 2022).

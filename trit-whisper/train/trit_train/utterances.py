@@ -14,7 +14,7 @@ MARGIN = 800
 """Samples of a clip before its word and after: 50 ms."""
 SILENT_LABEL = len(WORDS)
 SOURCES = {
-    "speech-commands": 0.35, "disguised": 0.15, "morphed": 0.25, "fsdd": 0.12, "synthetic": 0.13,
+    "speech-commands": 0.40, "disguised": 0.15, "morphed": 0.30, "fsdd": 0.07, "synthetic": 0.08,
 }
 """How often training draws from each source."""
 
