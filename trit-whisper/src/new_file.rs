@@ -107,6 +107,7 @@ impl NewFile {
     /// The folder cannot be written to, or there is something at `path` that is not a file, such as
     /// a device, which must not be replaced.
     pub fn create(path: &Path) -> io::Result<Self> {
+        let mut permissions = None;
         match path.metadata() {
             Ok(found) if found.is_dir() => {
                 return Err(io::Error::new(ErrorKind::IsADirectory, "is a directory"));
@@ -114,7 +115,7 @@ impl NewFile {
             Ok(found) if !found.is_file() => {
                 return Err(io::Error::new(ErrorKind::InvalidInput, "is not a regular file"));
             }
-            Ok(_) => {}
+            Ok(found) => permissions = Some(found.permissions()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -132,6 +133,10 @@ impl NewFile {
         let file = Builder::new().make_in(folder, create);
         let file = file.map_err(|error| code.map_or(error, io::Error::from_raw_os_error))?;
         let unfinished = Unfinished::new(file.path());
+        // A file that is replaced was perhaps not for everyone.
+        if let Some(permissions) = permissions {
+            file.as_file().set_permissions(permissions)?;
+        }
         Ok(Self { file, path: path.to_owned(), unfinished })
     }
 
@@ -250,5 +255,8 @@ mod tests {
         NewFile::create(&new).unwrap().finish().unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&new), mode(&plain));
+        std::fs::set_permissions(&new, PermissionsExt::from_mode(0o600)).unwrap();
+        NewFile::create(&new).unwrap().finish().unwrap();
+        assert_eq!(mode(&new) & 0o777, 0o600);
     }
 }

@@ -255,9 +255,11 @@ impl Options<'_> {
         let step = config.timestamp_step as usize;
         let steps = match self.max_initial_timestamp {
             None => config.max_initial_timestamp,
-            // Rounded to the nearest step, as in Whisper.
+            // Rounded to the nearest step, to even if there are two, as in Python.
             Some(samples) => {
-                u32::try_from(samples.saturating_add(step / 2) / step).unwrap_or(u32::MAX)
+                let (whole, rest) = (samples / step, samples % step);
+                let up = 2 * rest > step || (2 * rest == step && whole % 2 == 1);
+                u32::try_from(whole + usize::from(up)).unwrap_or(u32::MAX)
             }
         };
         config.timestamp_first.saturating_add(steps)
@@ -343,7 +345,8 @@ mod tests {
             options.last_initial_timestamp(&config)
         };
         assert_eq!(last(None), 150);
-        assert_eq!((last(Some(159)), last(Some(160)), last(Some(320))), (100, 101, 101));
+        assert_eq!((last(Some(159)), last(Some(161)), last(Some(320))), (100, 101, 101));
+        assert_eq!((last(Some(160)), last(Some(480)), last(Some(800))), (100, 102, 102));
         assert_eq!(last(Some(usize::MAX)), u32::MAX);
     }
 

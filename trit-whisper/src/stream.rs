@@ -374,6 +374,7 @@ impl<'m, 'a> Stream<'m, 'a> {
         Stretch { range: Range { start, end }, spoken }: Stretch,
         tell: &mut dyn FnMut(StreamEvent<'_>),
     ) -> Result<(), Error> {
+        let said = start..end;
         self.drop_before(start);
         let start = start.max(self.first);
         // Of a long utterance, all but silence may have been decoded.
@@ -383,7 +384,7 @@ impl<'m, 'a> Stream<'m, 'a> {
         }
         self.drop_before(end);
         self.forget_text();
-        tell(StreamEvent::Utterance { start, end: end.max(start) });
+        tell(StreamEvent::Utterance { start: said.start, end: said.end });
         Ok(())
     }
 

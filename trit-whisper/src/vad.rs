@@ -12,6 +12,7 @@ use earshot::Detector;
 use heapless::{Deque, Vec};
 
 use crate::error::Error;
+use crate::network::HOP;
 use crate::samples::Samples;
 
 /// How speech is told from silence and noise. Lengths are samples at 16 kHz.
@@ -195,6 +196,7 @@ impl Vad {
     pub(crate) fn last(&mut self) -> Option<Stretch> {
         self.position += self.pending.len();
         self.pending.clear();
+        self.detector.reset();
         self.end(self.silence.unwrap_or(self.position))
     }
 
@@ -276,7 +278,7 @@ impl Gate {
         most: usize,
     ) -> Result<Option<Range<usize>>, Error> {
         loop {
-            let most = most.min(self.limit.saturating_sub(seek));
+            let (whole, most) = (most, most.min(self.limit.saturating_sub(seek)));
             let window = samples.window(seek, most).ok_or(Error::Samples)?;
             let window = &window[..window.len().min(most)];
             let end = seek + window.len();
@@ -288,13 +290,21 @@ impl Gate {
                 return Err(Error::Sample { index: end - fresh.len() + at });
             }
             self.seen = self.seen.max(end);
-            let Some(vad) = &mut self.vad else { return Ok(Some(seek..end)) };
+            // As in openai-whisper, what does not fill a frame of the log-mel is no window, but for all of
+            // the audio.
+            let left_over = seek > 0 && window.len() < whole.min(HOP);
+            let Some(vad) = &mut self.vad else {
+                return Ok(Some(seek..end).filter(|_| !left_over));
+            };
             vad.listen(fresh, &mut |stretch| keep(&mut self.stretches, stretch));
             if (window.len() < most || end == self.limit) && !self.ended {
                 self.ended = true;
                 if let Some(stretch) = vad.last() {
                     keep(&mut self.stretches, stretch);
                 }
+            }
+            if left_over {
+                return Ok(None);
             }
             while self.stretches.front().is_some_and(|stretch| stretch.spoken <= seek) {
                 self.stretches.pop_front();
@@ -358,8 +368,12 @@ mod tests {
 
     #[test]
     fn windows_stay_in_their_part() {
+        let found = windows_from(&mut Gate::new(None, 300..900), 300, &[0.0; 1_000], 400);
+        assert_eq!(found, [300..700, 700..900]);
+        // The last 50 samples are no frame, unless they are all there is.
         let found = windows_from(&mut Gate::new(None, 300..750), 300, &[0.0; 1_000], 400);
-        assert_eq!(found, [300..700, 700..750]);
+        assert_eq!(found, vec![300..700; 1]);
+        assert_eq!(windows(&mut Gate::new(None, 0..usize::MAX), &[0.0; 50], 400), vec![0..50; 1]);
         let mut gate = Gate::new(Some(VadOptions::default()), 300..750);
         assert!(windows_from(&mut gate, 300, &[0.0; 1_000], 400).is_empty());
         assert_eq!(gate.end(300), 750);

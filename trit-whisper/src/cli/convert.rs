@@ -1,7 +1,7 @@
 //! `trit-whisper convert`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -156,6 +156,10 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = arguments.options();
+    if is_source(&arguments.dest, &arguments.source) {
+        let what = "would be written over, and is to be converted";
+        return Err(Failure::Usage(format!("{}: {what}", arguments.dest.display())));
+    }
     super::remove_files_at_interrupt()?;
     let checkpoint =
         import::open(&arguments.source).map_err(|error| Failure::Model(error.to_string()))?;
@@ -181,6 +185,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Whether there is something at `dest` that is the checkpoint `source`, or a part of it.
+fn is_source(dest: &Path, source: &Path) -> bool {
+    let (Ok(dest), Ok(source)) = (dest.canonicalize(), source.canonicalize()) else { return false };
+    let is_read = |extension| dest.extension().is_some_and(|found| found == extension);
+    let inside = dest.parent() == Some(&source);
+    dest == source && dest.is_file() || inside && ["safetensors", "json"].into_iter().any(is_read)
 }
 
 /// A line for each tensor and each type, and one for all.

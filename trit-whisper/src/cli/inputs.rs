@@ -110,6 +110,9 @@ pub(crate) fn targets<'i>(
             _ => Err(Failure::Usage("several formats need --output-dir".into())),
         };
     };
+    let inputs: Vec<_> = inputs.collect();
+    let sources: Vec<_> =
+        inputs.iter().filter_map(|input| input.path.canonicalize().ok()).collect();
     let mut taken = BTreeMap::new();
     let mut target = |input: &'i Input, format: Format| {
         let mut target = folder.join(&input.relative);
@@ -117,6 +120,10 @@ pub(crate) fn targets<'i>(
         name.push(".");
         name.push(format.extension());
         target.set_file_name(name);
+        if target.canonicalize().is_ok_and(|target| sources.contains(&target)) {
+            let what = "would be written over, and is to be transcribed";
+            return Err(Failure::Usage(format!("{}: {what}", target.display())));
+        }
         match taken.insert(target.clone(), input) {
             None => Ok((format, target)),
             Some(other) => Err(Failure::Usage(format!(
@@ -128,6 +135,7 @@ pub(crate) fn targets<'i>(
         }
     };
     inputs
+        .into_iter()
         .map(|input| {
             let files = formats.iter().map(|&format| target(input, format));
             Ok(Target::Files(files.collect::<Result<_, _>>()?))

@@ -45,7 +45,9 @@ pub(crate) fn completions(arguments: &CompletionArguments) -> Result<(), Failure
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, name, &mut script);
-    super::print(&String::from_utf8_lossy(&script))
+    // clap_complete 4.6 names the program's own cases as if the part after its hyphen were a command.
+    let script = String::from_utf8_lossy(&script).replace("trit__subcmd__whisper", "trit__whisper");
+    super::print(&script)
 }
 
 /// Writes the pages.

@@ -317,7 +317,8 @@ impl<'a> WordTimes<'a> {
     /// Gives each of the first `count` words to the span that its first token is in, and brings their
     /// times together.
     fn assign(&mut self, spans: usize, count: usize, median: u64) {
-        let (mut word, mut tokens) = (0, 0);
+        // Where the segments so far end, and from where on later ones may begin.
+        let (mut word, mut tokens, mut told, mut floor) = (0, 0, 0, 0);
         for span in &mut self.spans[..spans] {
             tokens += span.to - span.from;
             let first = word;
@@ -332,12 +333,20 @@ impl<'a> WordTimes<'a> {
             } else {
                 fit::fit_words(&times, words);
             }
+            for word in &mut *words {
+                (word.start, word.end) = (word.start.max(floor), word.end.max(floor));
+            }
+            times = times.start.max(floor)..times.end.max(floor);
             if times.start < times.end {
                 (span.start, span.end) = (times.start, times.end);
             } else {
-                // Words that all fall into one frame say less than the segment's own times.
+                // Words that all fall into one frame say less than the segment's own times, as far as the
+                // words before leave them.
+                (span.start, span.end) = (span.start.max(told), span.end.max(told));
                 fit::fit_words(&(span.start..span.end), words);
+                floor = span.end;
             }
+            told = told.max(span.end);
             if !words.is_empty() {
                 self.last_speech = span.end;
             }

@@ -70,6 +70,12 @@ const CASES: &[Case] = &[
         5,
     ),
     (
+        "convert checkpoint checkpoint/model.safetensors",
+        "a destination that is read",
+        "error: checkpoint/model.safetensors: would be written over, and is to be converted",
+        2,
+    ),
+    (
         "convert checkpoint a-folder",
         "a folder as destination",
         "error: a-folder: is a directory",

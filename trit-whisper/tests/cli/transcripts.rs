@@ -113,6 +113,27 @@ fn all_forms_of_a_file_are_written_at_once() {
 }
 
 #[test]
+fn what_is_read_is_not_written_over() {
+    let folder = TempDir::new().unwrap();
+    fs::copy(sample(SHORT), folder.path().join("speech.txt")).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dense");
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::copy(source.join(name), folder.path().join(name)).unwrap();
+    }
+    let before = listing(folder.path());
+    for arguments in [
+        ["transcribe", "--output-dir=.", "speech.txt"],
+        ["convert", ".", "model.safetensors"],
+        ["convert", "model.safetensors", "./model.safetensors"],
+    ] {
+        let output = program().args(arguments).current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("would be written over"), "{}", stderr(&output));
+    }
+    assert_eq!(listing(folder.path()), before);
+}
+
+#[test]
 fn folders_are_mirrored() {
     let folder = TempDir::new().unwrap();
     let (from, to) = (folder.path().join("in"), folder.path().join("out"));
@@ -190,6 +211,18 @@ fn shells_and_manuals_know_the_arguments() {
             let part = if shell == "fish" { part.trim_start_matches("--") } else { part };
             let found = stdout(&script).contains(part);
             assert!(found, "{part} is not in the script for {shell}");
+        }
+        if shell == "bash" {
+            // Each command it comes to is one that it has completions for.
+            let commands: Vec<_> = stdout(&script)
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("cmd=\"")?.strip_suffix('"'))
+                .filter(|command| !command.is_empty())
+                .collect();
+            assert!(commands.len() > 10, "{commands:?}");
+            for command in commands {
+                assert!(stdout(&script).contains(&format!(" {command})")), "{command}");
+            }
         }
     }
     let folder = TempDir::new().unwrap();
