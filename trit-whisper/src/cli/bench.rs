@@ -113,6 +113,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = MemoryPlan::with_options(&model, threads.threads(), &options);
     let mut start = Instant::now();
     let mut arena = super::arena(plan.total())?;
+    // As many as the decoder has room for.
+    let tokens = arguments.tokens.min(config.n_text_ctx);
     let timed = threads.install(|| -> Result<_, Error> {
         let mut transcriber = Transcriber::new(&model, kernels, &threads, &mut arena, options)?;
         let ready = lap(&mut start);
@@ -126,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             bytes.set_encoding_aside(&model);
             let mut start = Instant::now();
             let mut count = 0;
-            while count < arguments.tokens && transcriber.feed(config.sot)?.is_some() {
+            while count < tokens && transcriber.feed(config.sot)?.is_some() {
                 count += 1;
             }
             let decode = lap(&mut start);
@@ -161,8 +163,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         median(times.encode) * 1e3,
         count(options.audio_ctx.positions(&config, samples.len()), "position"),
         median(times.token) * 1e3,
-        arguments.tokens,
-        plural(arguments.tokens as usize, "token"),
+        tokens,
+        plural(tokens as usize, "token"),
         median(times.all) * 1e3,
         arguments.runs,
         plural(arguments.runs as usize, "run"),

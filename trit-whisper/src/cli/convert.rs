@@ -11,7 +11,7 @@ use trit_core::quantize::{Granularity, TernaryRule};
 use trit_whisper::convert::{
     ConvertError, ConvertOptions, ConvertReport, Part, Storage, Ternarize, convert,
 };
-use trit_whisper::import;
+use trit_whisper::import::{self, ImportError};
 
 use super::{Failure, tell, values};
 
@@ -161,8 +161,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("{}: {what}", arguments.dest.display())));
     }
     super::remove_files_at_interrupt()?;
-    let checkpoint =
-        import::open(&arguments.source).map_err(|error| Failure::Model(error.to_string()))?;
+    let checkpoint = import::open(&arguments.source).map_err(|error| match error {
+        ImportError::Io { .. } | ImportError::File { .. } => Failure::Model(error.to_string()),
+        error => Failure::Model(format!("{}: {error}", arguments.source.display())),
+    })?;
     let bar = ProgressBar::new(1);
     let report = convert(checkpoint.as_ref(), &arguments.dest, &options, &mut |done, total| {
         bar.set_length(total as u64);

@@ -24,10 +24,18 @@ Examples:
   trit-whisper wer --audio LibriSpeech/test-clean --model small.trit --language en
   trit-whisper wer --audio talks --model small.trit --beam-size 5 --vad off";
 
-/// What goes with audio alone, since texts are not recognised: it, and groups of options.
-const OF_AUDIO: [&str; 7] = [
+/// What goes with audio alone, since texts are not recognised: options, and groups of them.
+const OF_AUDIO: [&str; 14] = [
     "audio",
-    "RecognitionOptions",
+    "verbose",
+    // A group that has groups in it is none to clap.
+    "model",
+    "language",
+    "translate",
+    "threads",
+    "decoder_threads",
+    "word_timestamps",
+    "no_timestamps",
     "VadArguments",
     "AttentionOptions",
     "AudioCtxOptions",

@@ -144,7 +144,13 @@ fn options_of_transcriptions_count() {
     assert!(!word.is_empty());
     let others = ["--beam-size=2", "--vad=off", &format!("--suppress-regex=^ ?{word}$")];
     assert!(!understood(&others).split(' ').any(|other| other == word), "{word}");
-    for refused in [&["--offset=1", "--audio", "."][..], &["--temperature=0", "a.txt", "a.txt"]] {
+    for refused in [
+        &["--offset=1", "--audio", "."][..],
+        &["--temperature=0", "a.txt", "a.txt"],
+        &["--model=small.trit", "a.txt", "a.txt"],
+        &["--threads=2", "a.txt", "a.txt"],
+        &["--verbose", "a.txt", "a.txt"],
+    ] {
         let output = program().arg("wer").args(refused).current_dir(folder.path()).output();
         assert_eq!(output.unwrap().status.code(), Some(2), "{refused:?}");
     }
