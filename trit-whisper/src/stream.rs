@@ -374,17 +374,16 @@ impl<'m, 'a> Stream<'m, 'a> {
         Stretch { range: Range { start, end }, spoken }: Stretch,
         tell: &mut dyn FnMut(StreamEvent<'_>),
     ) -> Result<(), Error> {
-        let said = start..end;
         self.drop_before(start);
-        let start = start.max(self.first);
+        let first = start.max(self.first);
         // Of a long utterance, all but silence may have been decoded.
-        if start < spoken {
-            let len = end.saturating_sub(start).min(self.held.len());
-            self.decode(len, spoken - start, tell)?;
+        if first < spoken {
+            let len = end.saturating_sub(first).min(self.held.len());
+            self.decode(len, spoken - first, tell)?;
         }
         self.drop_before(end);
         self.forget_text();
-        tell(StreamEvent::Utterance { start: said.start, end: said.end });
+        tell(StreamEvent::Utterance { start, end });
         Ok(())
     }
 

@@ -214,6 +214,15 @@ pub struct Form {
     pub scales: ScaleKind,
 }
 
+/// Checks the dimensions that an entry states; the name of the field that is wrong.
+fn check_shape(rank: u32, shape: &[u32; 4]) -> Result<(), &'static str> {
+    if !(1..=4).contains(&rank) {
+        return Err("rank");
+    }
+    let (used, beyond) = shape.split_at(rank as usize);
+    if used.contains(&0) || beyond.iter().any(|&extra| extra != 1) { Err("shape") } else { Ok(()) }
+}
+
 impl Form {
     /// A form of the given dimensions; `None` unless there are 1 to 4 that fit 32 bits.
     ///

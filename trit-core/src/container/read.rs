@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::{
     ALIGNMENT, ContainerError, DType, Form, HEADER_BYTES, Header, MAGIC, MAX_ENTRIES, Name,
-    RECORD_BYTES, Record, ScaleKind, VERSION, aligned,
+    RECORD_BYTES, Record, ScaleKind, VERSION, aligned, check_shape,
 };
 use crate::layout::first;
 use crate::{F16Matrix, F32Matrix, Int4Matrix, Int8Matrix, Scales, TernaryMatrix};
@@ -266,13 +266,7 @@ impl Record {
             return Err("flags");
         }
         let dtype = DType::new(self.dtype).ok_or("element type")?;
-        if !(1..=4).contains(&self.rank) {
-            return Err("rank");
-        }
-        let used = self.rank as usize;
-        if self.shape.contains(&0) || self.shape[used..].iter().any(|&extra| extra != 1) {
-            return Err("shape");
-        }
+        check_shape(self.rank, &self.shape)?;
         let scales = ScaleKind::new(self.scale_kind, self.group_size).ok_or("scale kind")?;
         Ok(Form { dtype, rank: self.rank, shape: self.shape, scales })
     }

@@ -2,7 +2,7 @@
 
 use super::{
     ContainerError, Form, HEADER_BYTES, Header, MAGIC, MAX_ENTRIES, MAX_NAME, Name, RECORD_BYTES,
-    Record, VERSION, aligned,
+    Record, VERSION, aligned, check_shape,
 };
 
 /// One entry of a file to be written.
@@ -74,14 +74,7 @@ impl<'a> Plan<'a> {
             }
             let name = Name::new(field.name);
             let bad = |field| ContainerError::BadEntry { name, field };
-            let Form { rank, shape, .. } = field.form;
-            if !(1..=4).contains(&rank) {
-                return Err(bad("rank"));
-            }
-            let (used, beyond) = shape.split_at(rank as usize);
-            if used.contains(&0) || beyond.iter().any(|&extra| extra != 1) {
-                return Err(bad("shape"));
-            }
+            check_shape(field.form.rank, &field.form.shape).map_err(bad)?;
             let places = field.form.lengths().and_then(|lengths| place(end, lengths));
             end = places.ok_or(bad("shape or scales for its type"))?.2;
         }

@@ -367,6 +367,11 @@ impl<'m, 'a> Transcriber<'m, 'a> {
     /// A sample that is not finite, unusable weights.
     pub fn encode(&mut self, samples: &[f32]) -> Result<(), Error> {
         check_finite(samples, 0)?;
+        self.encode_finite(samples)
+    }
+
+    /// As [`encode`](Self::encode), of samples that were looked at as they came.
+    fn encode_finite(&mut self, samples: &[f32]) -> Result<(), Error> {
         let (d, compute, apart) =
             (self.model.config().state(), self.compute, self.decoder.keeps_features());
         let (audio, mut rest) = self.run_encoder(samples)?;

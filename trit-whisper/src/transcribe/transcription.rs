@@ -195,7 +195,7 @@ impl<'m> Transcriber<'m, '_> {
         };
         let window = samples.window(*seek, end - *seek).ok_or(Error::Samples)?;
         let length = window.len().min(end - *seek);
-        self.encode(&window[..length])?;
+        self.encode_finite(&window[..length])?;
         tell(Event::Encoded);
         let detected = match *language {
             None if config.is_multilingual() => Some(self.languages()?.best()),
