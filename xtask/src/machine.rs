@@ -13,6 +13,10 @@ use trit_simd::{Cpu, Level};
 pub(crate) struct Machine {
     /// The CPU's name; its architecture where the system has no name.
     pub(crate) cpu: String,
+    /// What tells CPUs of one name apart, as "family 25, model 17"; empty where the name is enough or
+    /// the system says no more.
+    #[serde(default)]
+    pub(crate) model: String,
     /// Levels of kernels it has, best first.
     pub(crate) levels: Vec<String>,
     /// Cores, or threads of them, that the system offers.
@@ -40,6 +44,7 @@ impl Machine {
         let levels = Level::ALL.into_iter().filter(|&level| cpu.has(level));
         Ok(Self {
             cpu: brand.filter(|brand| !brand.is_empty()).unwrap_or_else(System::cpu_arch),
+            model: fs::read_to_string("/proc/cpuinfo").map_or(String::new(), |text| model(&text)),
             levels: levels.map(|level| level.name().to_owned()).collect(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             caches: caches(Path::new("/sys/devices/system/cpu/cpu0/cache")),
@@ -48,11 +53,31 @@ impl Machine {
         })
     }
 
-    /// The CPU's name in small letters, digits and single hyphens, for a file's name.
+    /// The CPU's name and model, for a title.
+    pub(crate) fn title(&self) -> String {
+        let parts = [self.cpu.as_str(), &self.model];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The title in small letters, digits and single hyphens, for a file's name.
     pub(crate) fn slug(&self) -> String {
-        let words = self.cpu.split(|c: char| !c.is_ascii_alphanumeric());
+        let title = self.title();
+        let words = title.split(|c: char| !c.is_ascii_alphanumeric());
         let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
         words.join("-").to_ascii_lowercase()
+    }
+}
+
+/// Family and model of the first CPU in the text of `/proc/cpuinfo`, as x86 has them; empty elsewhere.
+/// A virtual machine often has no more of a name than "AMD EPYC".
+fn model(cpuinfo: &str) -> String {
+    let value = |name: &str| {
+        let mut fields = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(field, _)| field.trim() == name).map(|(_, value)| value.trim())
+    };
+    match (value("cpu family"), value("model")) {
+        (Some(family), Some(model)) => format!("family {family}, model {model}"),
+        _ => String::new(),
     }
 }
 
@@ -89,7 +114,17 @@ mod tests {
     #[test]
     fn names_of_files_are_plain() {
         let cpu = "AMD EPYC 9B45 (Turin), 2/core".to_owned();
-        let machine = Machine { cpu, ..Machine::here().unwrap() };
+        let machine = Machine { cpu, model: String::new(), ..Machine::here().unwrap() };
         assert_eq!(machine.slug(), "amd-epyc-9b45-turin-2-core");
+        let machine = Machine { model: "family 26, model 2".to_owned(), ..machine };
+        assert_eq!(machine.slug(), "amd-epyc-9b45-turin-2-core-family-26-model-2");
+    }
+
+    #[test]
+    fn processors_of_one_name_are_told_apart() {
+        let x86 = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\n\
+                   processor\t: 1\ncpu family\t: 25\nmodel\t\t: 18\n";
+        assert_eq!(model(x86), "family 25, model 17");
+        assert_eq!(model("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n"), "");
     }
 }

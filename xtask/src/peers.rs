@@ -39,6 +39,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ("WHISPER_DONT_GENERATE_BINDINGS", "1"),
     ]
     .map(|(name, value)| shell.push_env(name, value));
+    let machine = Machine::here()?;
+    let name = name.clone().unwrap_or_else(|| machine.slug());
+    let (what, how) = match whisper {
+        None => ("peers".to_owned(), "cargo xtask peers".to_owned()),
+        Some(size) => (format!("whisper-{size}"), format!("cargo xtask peers --whisper {size}")),
+    };
+    let page = record::path(&format!("{name}-{what}.md"))?;
+    if filter.is_none() {
+        record::ensure_of(&machine, &page)?;
+    }
     let manifest = "benches/peers/Cargo.toml";
     let features = whisper.as_ref().map(|_| ["--features", "whisper"]);
     let features = features.as_ref().map_or(&[][..], |words| &words[..]);
@@ -51,15 +61,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     .read()?;
     println!("{table}");
     if filter.is_none() {
-        let machine = Machine::here()?;
-        let name = name.clone().unwrap_or_else(|| machine.slug());
-        let (what, how) = match whisper {
-            None => ("peers".to_owned(), "cargo xtask peers".to_owned()),
-            Some(size) => {
-                (format!("whisper-{size}"), format!("cargo xtask peers --whisper {size}"))
-            }
-        };
-        let page = record::path(&format!("{name}-{what}.md"))?;
         let options: String = options.iter().map(|option| format!(" {option}")).collect();
         let options = if options.is_empty() { options } else { format!(" --{options}") };
         let how = format!("Written by `{how}{options}`; one thread, in turns.");

@@ -48,11 +48,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let machine = Machine::here()?;
     let name = arguments.name.clone().unwrap_or_else(|| machine.slug());
     let json = record::path(&format!("{name}-roofline.json"))?;
+    let page = record::path(&format!("{name}-roofline.md"))?;
     let record = if arguments.recorded {
         let text = fs::read_to_string(&json)
             .with_context(|| format!("reading {}: nothing is recorded", json.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is no record", json.display()))?
     } else {
+        record::ensure_of(&machine, &page)?;
         let shell = Shell::new()?;
         shell.change_dir(workspace_root()?);
         let output = cmd!(shell, "cargo bench -p trit-benches --bench roofline").read()?;
@@ -63,7 +65,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     };
     let tables = tables(&record);
     let how = "Written by `cargo xtask roofline`; one thread, the best of several rounds.";
-    let page = record::path(&format!("{name}-roofline.md"))?;
     record::write(&page, &format!("{}\n{tables}", record::head(&record.machine, how)))?;
     println!("{tables}");
     let svg = workspace_root()?.join(&arguments.svg);

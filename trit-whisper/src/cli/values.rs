@@ -72,6 +72,14 @@ pub(super) fn samples(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads seconds as samples, one or more.
+pub(super) fn samples_above_0(text: &str) -> Result<usize, String> {
+    match samples(text) {
+        Ok(0) => Err(format!("expected at least {} s", 1.0 / SAMPLE_RATE as f64)),
+        read => read,
+    }
+}
+
 /// Most threads that are started: more than any CPU this is made for has.
 const MAX_THREADS: usize = 256;
 
@@ -152,6 +160,8 @@ mod tests {
         assert_eq!(threshold("-inf").unwrap(), f32::NEG_INFINITY);
         assert_eq!(samples("1e-5").unwrap() + samples("0.5").unwrap(), 8_000);
         assert!(samples("4294967296").is_err() && samples("-1e-9").is_err());
+        assert!(samples_above_0("0").is_err() && samples_above_0("3e-5").is_err());
+        assert_eq!(samples_above_0("4e-5"), Ok(1));
         assert!(threads("0").unwrap() >= 1 && threads("257").is_err());
         assert!(decoder_threads("0").is_err() && audio_ctx("0").is_err() && group("33").is_err());
     }

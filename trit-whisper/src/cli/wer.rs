@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -49,10 +50,10 @@ const OF_AUDIO: [&str; 14] = [
 pub(crate) struct Arguments {
     /// A file with what was said
     #[arg(required_unless_present = "audio", conflicts_with_all = OF_AUDIO, value_name = "REF")]
-    reference: Option<String>,
+    reference: Option<OsString>,
     /// A file with what was understood; `-` reads standard input
     #[arg(required_unless_present = "audio", conflicts_with = "audio", value_name = "HYP")]
-    transcript: Option<String>,
+    transcript: Option<OsString>,
     /// REF and HYP are texts themselves
     #[arg(long)]
     text: bool,
@@ -95,12 +96,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.audio {
         return of_audio(arguments, folder, normalizer);
     }
-    let text = |argument: &Option<String>| {
-        let argument = argument.as_deref().unwrap_or_default();
-        let text = if arguments.text { argument.to_owned() } else { read(Path::new(argument))? };
-        Ok(normalizer.apply(&text))
+    let [reference, transcript] = [&arguments.reference, &arguments.transcript]
+        .map(|argument| argument.as_deref().unwrap_or_default());
+    if !arguments.text && [reference, transcript] == ["-"; 2] {
+        let once = "standard input can be REF or HYP, not both";
+        return Err(Failure::Usage(once.into()));
+    }
+    let text = |argument: &OsStr| {
+        let text = if arguments.text {
+            argument.to_str().map(str::to_owned).ok_or_else(|| {
+                Failure::Usage(format!("{}: is not UTF-8", argument.to_string_lossy()))
+            })?
+        } else {
+            read(Path::new(argument))?
+        };
+        Ok::<_, Failure>(normalizer.apply(&text))
     };
-    let errors = WordErrors::of(&text(&arguments.reference)?, &text(&arguments.transcript)?);
+    let errors = WordErrors::of(&text(reference)?, &text(transcript)?);
     super::print(&describe(&errors)?)
 }
 
@@ -246,8 +258,12 @@ impl References {
         let list = match self.lists.entry(folder) {
             Entry::Occupied(list) => list.into_mut(),
             Entry::Vacant(place) => {
-                let list = lists(place.key())?;
-                place.insert(list)
+                // What cannot be read is said once, of the first file here; the rest counts.
+                let mut texts = HashMap::new();
+                let read = lists(place.key(), &mut texts);
+                let list = place.insert(texts);
+                read?;
+                list
             }
         };
         let name = audio.file_stem().unwrap_or_default().to_string_lossy();
@@ -259,17 +275,23 @@ impl References {
     }
 }
 
-/// The lines of all `*.trans.txt` in `folder`: a name, a space or tab, what was said.
-fn lists(folder: &Path) -> Result<HashMap<String, String>, Failure> {
+/// Adds the lines of all `*.trans.txt` in `folder` to `texts`: a name, a space or tab, what was said.
+fn lists(folder: &Path, texts: &mut HashMap<String, String>) -> Result<(), Failure> {
     let unreadable = |error| Failure::Other(format!("{}: {error}", folder.display()));
-    let mut texts = HashMap::new();
+    let mut failed = None;
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".trans.txt")) {
-            let lines = read(&path)?;
+            let lines = match read(&path) {
+                Ok(lines) => lines,
+                Err(failure) => {
+                    failed.get_or_insert(failure);
+                    continue;
+                }
+            };
             let lines = lines.lines().filter_map(|line| line.split_once([' ', '\t']));
             texts.extend(lines.map(|(name, text)| (name.to_owned(), text.to_owned())));
         }
     }
-    Ok(texts)
+    failed.map_or(Ok(()), Err)
 }

@@ -88,6 +88,7 @@ const ROWS: &[Row] = &[
     (FILES, "--offset", NO_NUMBERS, SECONDS),
     (FILES, "--offset", &["inf", "-0.5"], SECONDS),
     (FILES, "--duration", NO_NUMBERS, SECONDS),
+    (FILES, "--duration", &["0", "-0", "0.00003"], "expected at least 0.0000625 s"),
     (FILES, "--max-len", NO_NUMBERS, LEAST_ONE),
     (FILES, "--max-len", &["0"], LEAST_ONE),
     (FILES, "--output", &["", "doc", "txt,", "-1"], "[possible values: txt, srt, vtt, lrc, json, tsv]"),

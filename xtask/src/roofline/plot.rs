@@ -57,7 +57,7 @@ fn draw_on<'a>(
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
-        .caption(format!("{}, one thread: ● T4, ▲ T5", machine.cpu), ("sans-serif", 20))
+        .caption(format!("{}, one thread: ● T4, ▲ T5", machine.title()), ("sans-serif", 20))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(60)

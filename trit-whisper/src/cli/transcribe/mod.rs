@@ -69,7 +69,8 @@ struct PartOptions {
           help_heading = HEADING)]
     offset: usize,
     /// Transcribe so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = values::samples, help_heading = HEADING)]
+    #[arg(long, value_name = "SECONDS", value_parser = values::samples_above_0,
+          help_heading = HEADING)]
     duration: Option<usize>,
     /// Cut segments of more characters
     #[arg(long, value_name = "N", value_parser = values::whole(1..=usize::MAX),
