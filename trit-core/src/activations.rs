@@ -19,7 +19,10 @@ const MAX_TOKENS: usize = 1 << 24;
 /// ```
 #[inline]
 pub const fn stride(k: usize) -> usize {
-    k.next_multiple_of(64)
+    match k.checked_next_multiple_of(64) {
+        Some(stride) => stride,
+        None => usize::MAX,
+    }
 }
 
 /// Number of int8 values of `tokens` tokens of `k` inputs; `usize::MAX`, which no buffer has, where
@@ -30,6 +33,7 @@ pub const fn stride(k: usize) -> usize {
 ///
 /// assert_eq!(values_len(3, 80), 3 * 128);
 /// assert_eq!(values_len(usize::MAX, 80), usize::MAX);
+/// assert_eq!(values_len(1, usize::MAX), usize::MAX);
 /// ```
 #[inline]
 pub const fn values_len(tokens: usize, k: usize) -> usize {
@@ -110,6 +114,9 @@ impl<'a> QuantizedActs<'a> {
     /// * `values` `[tokens, stride(k)]`, zero beyond k,
     /// * `scales` `[tokens]`, or `[tokens, ⌈k / group⌉]`,
     /// * `block_sums` `[tokens, stride(k) / 32]`, the sum of each 32 values.
+    ///
+    /// Values beyond k that are not zero, and sums that are not those of the values, would make products
+    /// wrong, each backend's in its own way, and do no other harm.
     ///
     /// ```
     /// use trit_core::{MatrixError, QuantizedActs};
@@ -261,7 +268,11 @@ impl<'a> QuantizedActs<'a> {
     #[must_use]
     pub fn slice(&self, range: core::ops::Range<usize>) -> Self {
         // So that no product below can overflow.
-        assert!(range.end <= self.tokens, "tokens {range:?} of {}", self.tokens);
+        assert!(
+            range.start <= range.end && range.end <= self.tokens,
+            "tokens {range:?} of {}",
+            self.tokens
+        );
         let part = |each: usize| range.start * each..range.end * each;
         Self {
             tokens: range.len(),

@@ -18,6 +18,8 @@ use trit_core::heads::Side;
 use trit_core::reference::{DftTable, FFT_SIZE, LANES};
 use trit_core::{Heads, HeadsMut, MatrixError, QuantizeError, QuantizedActsMut, TernaryMatrix};
 
+#[cfg(target_arch = "x86_64")]
+use crate::arch::Isa;
 use crate::arch::Scalar;
 use crate::cpu::{Cpu, Level, Levels};
 use crate::float::attention::{Shape, attention};
@@ -306,7 +308,8 @@ pub fn chosen(levels: Levels, tokens: usize) -> [&'static str; OPERATIONS] {
 /// `vector` operations for those that bring another vector length or none, since a body that the
 /// compiler vectorises gains nothing from a dot product instruction. Those that rewrite T5 have one
 /// more, for a level that looks bytes up. An operation with several designs lists `designs`: the
-/// levels of each, its part of the name and the fewest tokens for which it is the default.
+/// levels of each, its part of the name and the fewest tokens for which it is the default, unless one
+/// before it is; `near` follows its level's first design, so that only the tuner can choose it.
 ///
 /// Each variant takes its level's token from the CPU, so that it cannot run where the instructions
 /// are missing; without the token it does the same work in scalar code.
@@ -432,9 +435,11 @@ macro_rules! operation {
     (@tokens) => {
         1
     };
-    (@tokens $tokens:literal) => {
+    (@tokens $tokens:literal) => {{
+        // The tuner tells tokens apart by powers of two, and a bucket has one default.
+        const { assert!(usize::is_power_of_two($tokens)) };
         $tokens
-    };
+    }};
 }
 
 operation! {
@@ -442,9 +447,12 @@ operation! {
     designs TERNARY_T4: TernaryFn = "ternary_t4_i8_f32",
     |isa, w: &TernaryMatrix<'_>, input: &Input<'_>, y: &mut [f32]|
     [avx512vnni]: { ternary::t4(isa, w, input, y) }
-    [avx2] "lookup" from 24: { lookup::t4::<_, 32, 8, 24>(isa, w, input, y) }
-    [avxvnni avx2 i8mm sve]: { ternary::t4(isa, w, input, y) }
-    [dotprod] "lookup" from 24: { lookup::t4::<_, 32, 16, 24>(isa, w, input, y) }
+    [avx512vnni] "near" from 1: { ternary::t4(isa.near(), w, input, y) }
+    [avx2] "lookup" from 32: { lookup::t4::<_, 32, 8, 24>(isa, w, input, y) }
+    [avxvnni avx2]: { ternary::t4(isa, w, input, y) }
+    [avxvnni avx2] "near" from 1: { ternary::t4(isa.near(), w, input, y) }
+    [i8mm sve]: { ternary::t4(isa, w, input, y) }
+    [dotprod] "lookup" from 32: { lookup::t4::<_, 32, 16, 24>(isa, w, input, y) }
     [dotprod]: { ternary::t4(isa, w, input, y) }
     [neon] "lookup" from 16: { lookup::t4::<_, 32, 8, 16>(isa, w, input, y) }
     [neon]: { ternary::t4(isa, w, input, y) }
@@ -461,18 +469,20 @@ operation! {
 
 operation! {
     /// 4-bit group-quantised weights × int8 activations.
-    dot INT4: Int4Fn = "matmul_i4_i8_f32",
-    |isa, w: &trit_core::Int4Matrix<'_>, input: &Input<'_>, y: &mut [f32]| {
-        int4::product(isa, w, input, y)
-    }
+    designs INT4: Int4Fn = "matmul_i4_i8_f32",
+    |isa, w: &trit_core::Int4Matrix<'_>, input: &Input<'_>, y: &mut [f32]|
+    [avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128]: { int4::product(isa, w, input, y) }
+    [avx512vnni avxvnni avx2] "near" from 1: { int4::product(isa.near(), w, input, y) }
+    scalar: { int4::product(isa, w, input, y) }
 }
 
 operation! {
     /// Int8 weights × int8 activations.
-    dot INT8: Int8Fn = "matmul_i8_i8_f32",
-    |isa, w: &trit_core::Int8Matrix<'_>, input: &Input<'_>, y: &mut [f32]| {
-        int8::product(isa, w, input, y)
-    }
+    designs INT8: Int8Fn = "matmul_i8_i8_f32",
+    |isa, w: &trit_core::Int8Matrix<'_>, input: &Input<'_>, y: &mut [f32]|
+    [avx512vnni avxvnni avx2 i8mm sve dotprod neon simd128]: { int8::product(isa, w, input, y) }
+    [avx512vnni avxvnni avx2] "near" from 1: { int8::product(isa.near(), w, input, y) }
+    scalar: { int8::product(isa, w, input, y) }
 }
 
 operation! {

@@ -15,8 +15,9 @@ pub use write::{Field, Plan};
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::matrix::MAX_ROWS;
 use crate::scale::{GroupSize, Scales};
-use crate::{Int8Matrix, Layout, TILE_ROWS, int4, layout, padded_rows};
+use crate::{Int8Matrix, Layout, MAX_INT8_K, MAX_TERNARY_K, TILE_ROWS, int4, layout, padded_rows};
 
 /// First eight bytes of a file.
 pub const MAGIC: [u8; 8] = *b"\x89TRIT\r\n\x1a";
@@ -307,12 +308,23 @@ impl Form {
     /// let form = Form::new(DType::T4, &[4, 5, 6], ScaleKind::Row).unwrap();
     /// // Two tiles of 16 rows × 16 inputs, and 16 scales.
     /// assert_eq!(form.lengths(), Some((2 * 64, 16 * 4)));
+    /// // Wider than products are exact for.
+    /// let form = Form::new(DType::T4, &[1, (1 << 20) + 1], ScaleKind::Row).unwrap();
+    /// assert_eq!(form.lengths(), None);
     /// ```
     pub const fn lengths(&self) -> Option<(usize, usize)> {
         let (rows, Some(k)) = (self.rows(), self.k()) else { return None };
         // Keeps the arithmetic below far from overflow on 64-bit; checked for 32-bit targets.
         let Some(elements) = self.elements() else { return None };
         if elements > isize::MAX as usize / 8 || rows > u32::MAX as usize - TILE_ROWS {
+            return None;
+        }
+        // What products are exact for; bytes are multiplied by nothing.
+        let most_k = match self.dtype {
+            DType::I8 => MAX_INT8_K,
+            _ => MAX_TERNARY_K,
+        };
+        if !matches!(self.dtype, DType::U8) && (rows > MAX_ROWS || k > most_k) {
             return None;
         }
         let scales = match (self.dtype, self.scales) {

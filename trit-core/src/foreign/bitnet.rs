@@ -32,17 +32,22 @@ impl ScaleConvention {
     ///
     /// assert_eq!(ScaleConvention::Multiplies.scale(0.0)?, 0.0);
     /// assert!(ScaleConvention::Divides.scale(0.0).is_err());
+    /// assert!(ScaleConvention::Divides.scale(f32::INFINITY).is_err());
     /// # Ok::<(), trit_core::foreign::ForeignError>(())
     /// ```
     ///
     /// # Errors
-    /// The scale is not finite, or is 0 where it divides.
+    /// The scale is not finite, or is so small where it divides that its reciprocal is not.
     pub fn scale(self, weight_scale: f32) -> Result<f32, ForeignError> {
         let scale = match self {
             Self::Multiplies => weight_scale,
             Self::Divides => 1.0 / weight_scale,
         };
-        if scale.is_finite() { Ok(scale) } else { Err(ForeignError::Scale { block: 0 }) }
+        if weight_scale.is_finite() && scale.is_finite() {
+            Ok(scale)
+        } else {
+            Err(ForeignError::Scale { block: 0 })
+        }
     }
 }
 

@@ -169,14 +169,13 @@ mod tests {
                     }
                 }
             }
-            // The last two heads become the second two from position 21 on.
+            // The last two heads become the second two from position 21 on, and a tile or quad before.
             whole.copy(side, 2..4, 4, 21..37);
+            let first = if side == Side::Keys { 16 } else { 20 };
             let whole = whole.as_ref();
             for head in 0..6 {
-                for position in
-                    (0..37).filter(|&position| head < 4 || !(16..21).contains(&position))
-                {
-                    let source = if head >= 4 && position >= 21 { head - 2 } else { head };
+                for position in 0..37 {
+                    let source = if head >= 4 && position >= first { head - 2 } else { head };
                     assert_eq!(whole.scales()[shape.scale_at(head, position)], source as f32);
                     for column in 0..18 {
                         let at = match side {
@@ -189,6 +188,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What lies beyond a head is another head, and nothing is stored there.
+    #[test]
+    fn places_of_other_heads_are_out_of_range() {
+        let shape = HeadShape::new(2, 4, 4).unwrap();
+        let refused = |set: &dyn Fn(&mut HeadsMut<'_>)| {
+            let (mut codes, mut scales) =
+                (vec![0; shape.codes_len()], vec![0.0; shape.scales_len()]);
+            let set = std::panic::AssertUnwindSafe(|| {
+                set(&mut HeadsMut::new(shape, &mut codes, &mut scales).unwrap());
+            });
+            std::panic::catch_unwind(set).is_err()
+        };
+        for side in [Side::Keys, Side::Values] {
+            for (head, position, column) in [(2, 0, 0), (0, 16, 0), (0, 0, 16)] {
+                assert!(refused(&|heads| heads.set(side, head, position, column, 1)));
+                assert!(refused(&|heads| heads.set_lanes(side, head, position, column, &[1])));
+            }
+            assert!(refused(&|heads| heads.copy(side, 0..1, 2, 0..4)));
+            assert!(refused(&|heads| heads.copy(side, 0..2, 1, 0..4)));
+            assert!(refused(&|heads| heads.copy(side, 0..1, usize::MAX, 0..4)));
+        }
+        assert!(refused(&|heads| heads.set_scale(0, 16, 0.5)));
+        assert!(refused(&|heads| heads.set_value_tile(0, 16, 0, 4, &[[0; 16]; 4])));
+        assert!(refused(&|heads| heads.set_value_tile(0, 0, 0, 17, &[[0; 16]; 4])));
+        assert!(!refused(&|heads| heads.set_value_tile(1, 12, 0, 16, &[[0; 16]; 4])));
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl<'a> HeadsMut<'a> {
     }
 
     /// Copies the heads `from` to as many from head `to` on, at the positions `positions`; up to 15
-    /// positions before and after them are copied too.
+    /// positions before and after them are copied too, codes and scales.
     ///
     /// ```
     /// use trit_core::heads::Side;
@@ -264,30 +264,33 @@ impl<'a> HeadsMut<'a> {
     pub fn copy(&mut self, side: Side, from: Range<usize>, to: usize, positions: Range<usize>) {
         let shape = self.shape;
         assert!(positions.end <= shape.positions() && from.end <= shape.heads());
+        assert!(to <= shape.heads() && from.len() <= shape.heads() - to);
         if positions.is_empty() {
             return;
         }
+        // Codes of keys lie in tiles of 16 positions, those of values in quads.
+        let step = match side {
+            Side::Keys => TILE_ROWS,
+            Side::Values => QUAD,
+        };
+        let (first, last) = (positions.start / step * step, positions.end.next_multiple_of(step));
         for (from, to) in from.zip(to..) {
             match side {
                 Side::Keys => {
-                    let first = positions.start / TILE_ROWS * TILE_ROWS;
-                    let last = positions.end.next_multiple_of(TILE_ROWS);
                     let len = (last - first) * shape.padded_width();
                     let at = shape.key_at(from, first, 0);
                     self.codes.copy_within(at..at + len, shape.key_at(to, first, 0));
                 }
                 Side::Values => {
-                    let first = positions.start / QUAD * QUAD;
-                    let len = (positions.end.next_multiple_of(QUAD) - first) * TILE_ROWS;
+                    let len = (last - first) * TILE_ROWS;
                     for column in (0..shape.padded_width()).step_by(TILE_ROWS) {
                         let at = shape.value_at(from, first, column);
                         self.codes.copy_within(at..at + len, shape.value_at(to, first, column));
                     }
                 }
             }
-            let at = shape.scale_at(from, 0);
-            let scales = at + positions.start..at + positions.end;
-            self.scales.copy_within(scales, shape.scale_at(to, positions.start));
+            let at = shape.scale_at(from, first);
+            self.scales.copy_within(at..at + (last - first), shape.scale_at(to, first));
         }
     }
 
@@ -309,6 +312,7 @@ impl<'a> HeadsMut<'a> {
     /// If `head` or `position` is out of range.
     #[inline(always)]
     pub fn set_scale(&mut self, head: usize, position: usize, scale: f32) {
+        self.check(head, position, 0, 1);
         self.scales[self.shape.scale_at(head, position)] = scale;
     }
 
@@ -329,6 +333,7 @@ impl<'a> HeadsMut<'a> {
     /// # Panics
     /// If `head`, `position` or `column` is out of range.
     pub fn set(&mut self, side: Side, head: usize, position: usize, column: usize, number: i8) {
+        self.check(head, position, column, 1);
         let at = match side {
             Side::Keys => self.shape.key_at(head, position, column),
             Side::Values => self.shape.value_at(head, position, column),
@@ -363,6 +368,7 @@ impl<'a> HeadsMut<'a> {
         numbers: &[i8],
     ) {
         assert!(numbers.len() <= TILE_ROWS && column.is_multiple_of(TILE_ROWS));
+        self.check(head, position, column, numbers.len());
         match side {
             Side::Keys => {
                 let codes = &mut self.codes[self.shape.key_at(head, position, column)..];
@@ -417,6 +423,7 @@ impl<'a> HeadsMut<'a> {
         numbers: &[[i8; TILE_ROWS]; QUAD],
     ) {
         assert!(position.is_multiple_of(QUAD) && column.is_multiple_of(TILE_ROWS));
+        self.check(head, position, column, lanes);
         let mut tile = [[0; QUAD]; TILE_ROWS];
         for (lane, codes) in tile.iter_mut().enumerate() {
             for (code, numbers) in codes.iter_mut().zip(numbers) {
@@ -425,6 +432,15 @@ impl<'a> HeadsMut<'a> {
         }
         let codes = &mut self.codes[self.shape.value_at(head, position, column)..][..TILE];
         codes[..lanes * QUAD].copy_from_slice(&tile.as_flattened()[..lanes * QUAD]);
+    }
+
+    /// Panics if `columns` columns from `column` on of a key or value are not its head's; places are
+    /// computed, and those of another head are places as well.
+    #[inline(always)]
+    fn check(&self, head: usize, position: usize, column: usize, columns: usize) {
+        let shape = &self.shape;
+        assert!(head < shape.heads() && position < shape.padded_positions());
+        assert!(column < shape.padded_width() && columns <= shape.padded_width() - column);
     }
 }
 

@@ -49,6 +49,7 @@ pub fn attention(
 ) {
     let width = d / heads;
     assert!(q.len() == out.len() && q.len().is_multiple_of(d) && ctx <= key_stride);
+    assert!(d.is_multiple_of(heads), "{d} columns of {heads} heads");
     for (t, (q, out)) in q.chunks_exact(d).zip(out.chunks_exact_mut(d)).enumerate() {
         let seen = causal.map_or(ctx, |start| ctx.min(start.saturating_add(t + 1)));
         for head in 0..heads {
@@ -246,7 +247,7 @@ pub fn store_heads(
 /// ```
 ///
 /// # Errors
-/// A query that is not finite, or shapes that do not fit.
+/// A query that is not finite, or shapes and lengths that do not fit.
 pub fn attention_u7(
     q: &[f32],
     keys: &Heads<'_>,
@@ -258,7 +259,13 @@ pub fn attention_u7(
 ) -> Result<(), QuantizeError> {
     let shape = keys.shape();
     let (columns, width) = (shape.columns(), shape.width());
+    let found = values.shape();
+    check_len("heads of the values", found.heads(), shape.heads())?;
+    check_len("head width of the values", found.width(), shape.width())?;
+    check_len("positions of the values", found.positions(), shape.positions())?;
+    check_len("queries", q.len() % columns, 0)?;
     check_len("outputs", out.len(), q.len())?;
+    check_len("scratch", scratch.len(), ctx)?;
     shape.check_rows(columns, ctx.wrapping_sub(1))?;
     check_finite(q, columns)?;
     let number = |code: u8| i32::from(code) - i32::from(OFFSET);

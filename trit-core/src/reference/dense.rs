@@ -3,6 +3,14 @@
 use super::dot;
 use crate::{F16Matrix, F32Matrix, f16};
 
+/// Panics unless `x` numbers are whole tokens of `k`, and `y` as many of `rows`.
+fn check(x: usize, k: usize, y: usize, rows: usize, bias: Option<&[f32]>) {
+    let (tokens, outputs) = (x / k, y / rows);
+    assert!(x == tokens * k && y == outputs * rows, "{x} inputs of {k}, {y} outputs of {rows}");
+    assert!(tokens == outputs, "{tokens} tokens, outputs for {outputs}");
+    assert!(bias.is_none_or(|bias| bias.len() == rows), "a bias of another length than {rows}");
+}
+
 /// `y[t, n] = dot(x_t, w_n) + bias[n]`; x `[tokens, k]` row-major, y `[tokens, rows]`.
 ///
 /// Within u·((⌈k/16⌉ + 4)·Σ|x·w| + |y|); the second term is the bias's rounding.
@@ -20,7 +28,7 @@ use crate::{F16Matrix, F32Matrix, f16};
 /// # Panics
 /// If a length does not fit.
 pub fn dense_f32(w: &F32Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
-    assert_eq!(x.len() / w.k(), y.len() / w.rows());
+    check(x.len(), w.k(), y.len(), w.rows(), bias);
     for (x, y) in x.chunks_exact(w.k()).zip(y.chunks_exact_mut(w.rows())) {
         for (n, y) in y.iter_mut().enumerate() {
             *y = dot(x, w.row(n));
@@ -47,7 +55,7 @@ pub fn dense_f32(w: &F32Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f3
 /// # Panics
 /// If a length does not fit.
 pub fn dense_f16(w: &F16Matrix<'_>, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
-    assert_eq!(x.len() / w.k(), y.len() / w.rows());
+    check(x.len(), w.k(), y.len(), w.rows(), bias);
     for (x, y) in x.chunks_exact(w.k()).zip(y.chunks_exact_mut(w.rows())) {
         for (n, y) in y.iter_mut().enumerate() {
             *y = super::sum(x.iter().zip(w.row(n)).map(|(x, &w)| x * f16::to_f32(w)));
@@ -90,6 +98,8 @@ pub fn conv1d(
 ) {
     assert_eq!(w.k(), 3 * channels);
     let frames = x.len() / channels;
+    assert!(x.len().is_multiple_of(channels), "{} values, {channels} channels", x.len());
+    check(frames.div_ceil(stride), 1, y.len(), w.rows(), bias);
     for (t, y) in y.chunks_exact_mut(w.rows()).enumerate() {
         for (n, y) in y.iter_mut().enumerate() {
             let row = w.row(n);

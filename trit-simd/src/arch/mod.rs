@@ -28,6 +28,8 @@ use trit_core::layout::{self, PLANE, TILE_BYTES};
 use trit_core::reference::LANES;
 use trit_core::{GroupSize, TILE_ROWS, f16, int4};
 
+use crate::cpu::Level;
+
 /// Asks for the memory of an output before it is needed, where stable Rust can.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
@@ -47,6 +49,13 @@ pub(crate) trait Isa: Token {
 
     /// Row tiles whose products with several tokens are computed side by side.
     const GEMM_TILES: usize;
+
+    /// The same, asking for weights nearer ahead of their use.
+    type Near: Isa;
+
+    /// As [`Near`](Self::Near).
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "a design of x86-64's"))]
+    fn near(self) -> Self::Near;
 
     /// `Σ c·q` of the 16 rows of whole T4 tiles of R row tiles with the same inputs of M tokens.
     ///
@@ -185,6 +194,51 @@ pub(crate) trait DotKernels: Token {
         q: [*const i8; M],
     ) -> [[i32; R]; M];
 
+    /// [`dots_t4`](Self::dots_t4) that asks for weights nearer ahead of their use, where a level can.
+    ///
+    /// # Safety
+    /// As [`dots_t4`](Self::dots_t4).
+    #[inline(always)]
+    unsafe fn near_t4<const R: usize, const M: usize>(
+        self,
+        tiles: [*const u8; R],
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        // SAFETY: as the caller's.
+        unsafe { self.dots_t4(tiles, count, q) }
+    }
+
+    /// [`dots_i4`](Self::dots_i4) that asks for weights nearer ahead of their use, where a level can.
+    ///
+    /// # Safety
+    /// As [`dots_i4`](Self::dots_i4).
+    #[inline(always)]
+    unsafe fn near_i4<const R: usize, const M: usize>(
+        self,
+        tiles: [*const u8; R],
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        // SAFETY: as the caller's.
+        unsafe { self.dots_i4(tiles, count, q) }
+    }
+
+    /// [`dot_i8`](Self::dot_i8) that asks for weights nearer ahead of their use, where a level can.
+    ///
+    /// # Safety
+    /// As [`dot_i8`](Self::dot_i8).
+    #[inline(always)]
+    unsafe fn near_i8<const R: usize, const M: usize>(
+        self,
+        k: usize,
+        w: [*const i8; R],
+        q: [*const i8; M],
+    ) -> [[i32; R]; M] {
+        // SAFETY: as the caller's.
+        unsafe { self.dot_i8(k, w, q) }
+    }
+
     /// As [`Isa::add_lines`].
     #[inline(always)]
     fn add_lines<const B: usize, const Q: usize, const FIRST: bool>(
@@ -223,9 +277,95 @@ pub(crate) trait Multiply: Token {
     fn multiply(self, rounds: u64);
 }
 
+/// A level whose products with one token ask for weights nearer ahead of their use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Near<K>(K);
+
+impl<K: Token> Token for Near<K> {
+    const LEVEL: Level = K::LEVEL;
+
+    #[inline(always)]
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        self.0.vectorize(f)
+    }
+}
+
+impl<K: DotKernels> DotKernels for Near<K> {
+    const GEMV_TILES: usize = K::GEMV_TILES;
+    const GEMM_TILES: usize = K::GEMM_TILES;
+
+    #[inline(always)]
+    unsafe fn dot_t4<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        // SAFETY: as the caller's.
+        let [out] = unsafe { self.0.near_t4([tiles], count, q) };
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn dot_i4<const M: usize>(
+        self,
+        tiles: *const u8,
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[i32; TILE_ROWS]; M] {
+        // SAFETY: as the caller's.
+        let [out] = unsafe { self.0.near_i4([tiles], count, q) };
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn dots_t4<const R: usize, const M: usize>(
+        self,
+        tiles: [*const u8; R],
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        // SAFETY: as the caller's.
+        unsafe { self.0.near_t4(tiles, count, q) }
+    }
+
+    #[inline(always)]
+    unsafe fn dots_i4<const R: usize, const M: usize>(
+        self,
+        tiles: [*const u8; R],
+        count: usize,
+        q: [*const i8; M],
+    ) -> [[[i32; TILE_ROWS]; M]; R] {
+        // SAFETY: as the caller's.
+        unsafe { self.0.near_i4(tiles, count, q) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_i8<const R: usize, const M: usize>(
+        self,
+        k: usize,
+        w: [*const i8; R],
+        q: [*const i8; M],
+    ) -> [[i32; R]; M] {
+        // SAFETY: as the caller's.
+        unsafe { self.0.near_i8(k, w, q) }
+    }
+
+    #[inline(always)]
+    fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
+        self.0.t5_block_to_t4(t5, t4);
+    }
+}
+
 impl<K: DotKernels> Isa for K {
     const GEMV_TILES: usize = K::GEMV_TILES;
     const GEMM_TILES: usize = K::GEMM_TILES;
+    type Near = Near<K>;
+
+    #[inline(always)]
+    fn near(self) -> Near<K> {
+        Near(self)
+    }
 
     #[inline(always)]
     fn dot_t4<const R: usize, const M: usize>(

@@ -22,6 +22,12 @@ impl Token for Scalar {
 impl Isa for Scalar {
     const GEMV_TILES: usize = 1;
     const GEMM_TILES: usize = 1;
+    type Near = Self;
+
+    #[inline(always)]
+    fn near(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn dot_t4<const R: usize, const M: usize>(

@@ -28,7 +28,7 @@ use trit_core::layout::{PLANE, TILE_BYTES, row_tile_bytes};
 use trit_core::{GroupSize, Layout, QuantizedActs, TILE_ROWS, TernaryMatrix};
 
 use super::Input;
-use super::packed::{RowScales, shift};
+use super::packed::{RowScales, shift, total};
 use super::ternary;
 use crate::arch::{ENTRIES, Isa, Tables};
 
@@ -125,7 +125,7 @@ fn fits(w: &TernaryMatrix<'_>, input: &Input<'_>, chunk: usize) -> bool {
     }
     let lowest = |token: usize| {
         let segments = input.x.block_sums(token).chunks_exact(SEGMENT / BLOCK);
-        segments.map(|blocks| blocks.iter().sum::<i32>()).any(|sum| sum == SEGMENT as i32 * -128)
+        segments.map(total).any(|sum| sum == SEGMENT as i32 * -128)
     };
     group(w, &input.x).is_none_or(|group| group >= chunk)
         && w.k() <= MAX_K

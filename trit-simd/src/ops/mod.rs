@@ -53,7 +53,14 @@ pub(crate) fn check_rows(
     if let Some(bias) = bias {
         check_len("bias", bias.len(), rows)?;
     }
-    if range.start >= range.end || range.end > rows {
+    if range.is_empty() {
+        return Err(MatrixError::Dimension {
+            what: "the length of the row range",
+            found: 0,
+            most: rows,
+        });
+    }
+    if range.end > rows {
         return Err(MatrixError::Dimension {
             what: "the end of the row range",
             found: range.end,

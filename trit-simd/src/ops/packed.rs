@@ -116,11 +116,17 @@ impl Panel {
         let mut panel = Self { tokens, part, offsets: [0; PANEL_TOKENS] };
         if part >= k {
             for (offset, token) in panel.offsets.iter_mut().zip(panel.tokens.clone()) {
-                *offset = W::OFFSET * x.block_sums(token).iter().sum::<i32>();
+                *offset = W::OFFSET.wrapping_mul(total(x.block_sums(token)));
             }
         }
         panel
     }
+}
+
+/// The sum of block sums. Those of the values do not overflow; others, which nobody has checked, wrap.
+#[inline(always)]
+pub(super) fn total(block_sums: &[i32]) -> i32 {
+    block_sums.iter().fold(0, |sum, &block| sum.wrapping_add(block))
 }
 
 /// `y[m, n] = Σ_g (sx·sw) · (Σ c·q − offset · Σ q) + bias[n]`, compiled for the instruction set.
@@ -306,8 +312,8 @@ fn block<I: Isa, W: Packed, const R: usize, const M: usize>(
             if panel.part < k {
                 let blocks = &sums[m][start / BLOCK..end.div_ceil(BLOCK)];
                 // That a group has no more says that there is little to vectorise.
-                let sum: i32 = blocks.iter().take(GroupSize::G256.inputs() / BLOCK).sum();
-                offsets[m] = W::OFFSET * sum;
+                let blocks = &blocks[..blocks.len().min(GroupSize::G256.inputs() / BLOCK)];
+                offsets[m] = W::OFFSET.wrapping_mul(total(blocks));
             }
             let sx = sx[m][start >> x_shift];
             for r in 0..R {
@@ -329,7 +335,7 @@ fn accumulate(
     sx: f32,
 ) -> [f32; TILE_ROWS] {
     for r in 0..TILE_ROWS {
-        acc[r] += (sx * sw[r]) * (dots[r] - offset) as f32;
+        acc[r] += (sx * sw[r]) * dots[r].wrapping_sub(offset) as f32;
     }
     acc
 }

@@ -154,7 +154,7 @@ impl<const SHAPES: usize> Tuning<SHAPES> {
 impl<const SHAPES: usize> Select for Tuning<SHAPES> {
     #[inline]
     fn start(&self, shape: Shape, _default: &'static str) -> Option<(Trial, u64)> {
-        // A default is left to the kernels, since it depends on the tokens more finely than a shape.
+        // A default is left to the kernels, whose own it is.
         let place = self.choices.get(shape)?.winner()?;
         Some((Trial { shape, place, draw: None }, 0))
     }

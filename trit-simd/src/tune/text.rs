@@ -148,6 +148,7 @@ impl<const SHAPES: usize> Tuning<SHAPES> {
     /// let mut text = String::new();
     /// Tuning::<8>::new().write("board 7", &mut text).unwrap();
     /// assert_eq!(text, "trit tuning 1\ndevice board 7\nend 0\n");
+    /// assert!(Tuning::<8>::new().write("board\n7", &mut text.clone()).is_err());
     ///
     /// let cpu = Cpu::detect();
     /// assert!(Tuning::<8>::parse(&text, "board 7", &cpu).unwrap().is_empty());
@@ -156,8 +157,11 @@ impl<const SHAPES: usize> Tuning<SHAPES> {
     /// ```
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Those of `out`, and a device of more than one line.
     pub fn write(&self, device: &str, out: &mut impl fmt::Write) -> fmt::Result {
+        if device.contains(['\n', '\r']) {
+            return Err(fmt::Error);
+        }
         writeln!(out, "{MAGIC}{VERSION}\n{DEVICE}{device}")?;
         for choice in self.iter() {
             let shape = choice.shape;
@@ -197,7 +201,7 @@ impl<const SHAPES: usize> Tuning<SHAPES> {
         let mut tuning = Self::new();
         for (text, number) in lines.by_ref() {
             let mut line = Line { fields: text.split_ascii_whitespace(), number };
-            if text.starts_with(END) {
+            if text.split_ascii_whitespace().next() == Some(END) {
                 line.next(END)?;
                 let count: usize = line.number("number of shapes")?;
                 line.end()?;

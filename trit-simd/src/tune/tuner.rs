@@ -73,7 +73,7 @@ struct Search {
 /// default, some of the next ones another variant, and after at most [`MOST_CALLS`](super::MOST_CALLS)
 /// calls always the winner. Further shapes, when all `SHAPES` are taken, run the default.
 ///
-/// Its memory is its own size, about 200 bytes a shape. It is for one thread; to share it, see
+/// Its memory is its own size, 160 bytes a shape. It is for one thread; to share it, see
 /// [`Select`](super::Select), and the type `Shared` with the feature `std`.
 ///
 /// ```

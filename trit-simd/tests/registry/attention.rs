@@ -241,4 +241,16 @@ fn misfits_and_infinities_are_errors() {
         assert!(result.is_err());
         assert_eq!(bits(&out), bits(&[0.0; 6]));
     }
+    // So does the definition.
+    let mut other = Buffers::new(&mut Random(4), HeadShape::new(2, 3, 64).unwrap(), None);
+    let (keys, values, other) = (keys.as_ref(), values.as_ref(), other.heads());
+    let attend =
+        |q: &[f32], values: &trit_core::Heads<'_>, scratch: &mut [f32], out: &mut [f32]| {
+            reference::attention_u7(q, &keys, values, 5, 1.0, scratch, out)
+        };
+    let (mut scratch, mut out) = ([0.0; 5], [0.0; 6]);
+    assert!(attend(&[0.0; 6], &values, &mut scratch, &mut out).is_ok());
+    assert!(attend(&[0.0; 6], &other.as_ref(), &mut scratch, &mut out).is_err());
+    assert!(attend(&[0.0; 6], &values, &mut scratch[1..], &mut out).is_err());
+    assert!(attend(&[0.0; 5], &values, &mut scratch, &mut out[1..]).is_err());
 }

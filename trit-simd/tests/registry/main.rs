@@ -83,7 +83,12 @@ fn misfits_are_errors() {
     let x = acts.view();
     assert!(kernels.ternary(&w, &x, None, 0..3, &mut [0.0; 5]).is_err());
     assert!(kernels.ternary(&w, &x, None, 1..4, &mut [0.0; 6]).is_err());
-    assert!(kernels.ternary(&w, &x, None, 2..2, &mut []).is_err());
+    let empty = trit_core::MatrixError::Dimension {
+        what: "the length of the row range",
+        found: 0,
+        most: 3,
+    };
+    assert_eq!(kernels.ternary(&w, &x, None, 2..2, &mut []), Err(empty));
     assert!(kernels.ternary(&w, &x, Some(&[0.0; 2]), 0..3, &mut [0.0; 6]).is_err());
     let (codes, scales) = ([0; 192], [0.0; 16]);
     let w = Int4Matrix::new(3, 20, GroupSize::G32, &codes, &scales).unwrap();

@@ -294,6 +294,7 @@ fn what_does_not_fit_is_refused() {
         ("trit tuning 1\nx".into(), TuningError::Missing { line: 2, what: "the device" }),
         (text.replace(DEVICE, "another"), TuningError::Device { found: "another" }),
         (text.replace("end 3", "end 2"), TuningError::Truncated),
+        (text.replace("end 3", "endless 3"), TuningError::Variant { line: 6, found: "endless" }),
         (text.clone() + "\n", TuningError::Truncated),
         (text.replace("end 3", "end"), TuningError::Missing { line: 6, what: "number of shapes" }),
         (

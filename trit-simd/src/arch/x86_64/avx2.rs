@@ -30,7 +30,7 @@ use trit_core::TILE_ROWS;
 use trit_core::layout::{PLANE, TILE_BYTES};
 use trit_core::reference::LANES;
 
-use super::{lanes, packed_dots};
+use super::{dot_kernels, lanes};
 use crate::arch::DotKernels;
 use crate::cpu::Avx2;
 
@@ -47,39 +47,7 @@ const _: () = assert!(TILES_I16 * 2 * (2 * 15 * 128) < 1 << 15);
 impl DotKernels for Avx2 {
     const GEMV_TILES: usize = 2;
 
-    packed_dots!("avx2");
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn dot_i8<const R: usize, const M: usize>(
-        self,
-        k: usize,
-        w: [*const i8; R],
-        q: [*const i8; M],
-    ) -> [[i32; R]; M] {
-        // A pair of products is at most 2·128·128 = 2¹⁵, a lane sums k/16 ≤ 2¹² of them: below 2²⁸.
-        let mut sums = [[_mm256_setzero_si256(); R]; M];
-        for at in (0..k).step_by(16) {
-            if M == 1 && at % TILE_BYTES == 0 {
-                lanes::prefetch(w, at);
-            }
-            // SAFETY: at + 16 ≤ k.
-            let load =
-                |p: *const i8| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(p.add(at).cast())) };
-            let w = w.map(load);
-            for m in 0..M {
-                let q = load(q[m]);
-                for r in 0..R {
-                    sums[m][r] = _mm256_add_epi32(sums[m][r], _mm256_madd_epi16(w[r], q));
-                }
-            }
-        }
-        let mut out = [[0; R]; M];
-        for m in 0..M {
-            out[m] = lanes::sums(&sums[m]);
-        }
-        out
-    }
+    dot_kernels!("avx2", "avx2");
 
     #[target_feature(enable = "f16c")]
     #[inline]
@@ -88,13 +56,49 @@ impl DotKernels for Avx2 {
     }
 }
 
-/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens.
+/// `Σ w·q` of R rows and M tokens, asking for weights AHEAD bytes ahead of their use.
+///
+/// # Safety
+/// As [`DotKernels::dot_i8`].
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn dot_i8<const AHEAD: usize, const R: usize, const M: usize>(
+    k: usize,
+    w: [*const i8; R],
+    q: [*const i8; M],
+) -> [[i32; R]; M] {
+    // A pair of products is at most 2·128·128 = 2¹⁵, a lane sums k/16 ≤ 2¹² of them: below 2²⁸.
+    let mut sums = [[_mm256_setzero_si256(); R]; M];
+    for at in (0..k).step_by(16) {
+        if M == 1 && at % TILE_BYTES == 0 {
+            lanes::prefetch(w, at + AHEAD);
+        }
+        // SAFETY: at + 16 ≤ k.
+        let load =
+            |p: *const i8| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(p.add(at).cast())) };
+        let w = w.map(load);
+        for m in 0..M {
+            let q = load(q[m]);
+            for r in 0..R {
+                sums[m][r] = _mm256_add_epi32(sums[m][r], _mm256_madd_epi16(w[r], q));
+            }
+        }
+    }
+    let mut out = [[0; R]; M];
+    for m in 0..M {
+        out[m] = lanes::sums(&sums[m]);
+    }
+    out
+}
+
+/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens, asking
+/// for weights AHEAD bytes ahead of their use.
 ///
 /// # Safety
 /// Each of `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn dot<const P: usize, const R: usize, const M: usize>(
+unsafe fn dot<const AHEAD: usize, const P: usize, const R: usize, const M: usize>(
     tiles: [*const u8; R],
     count: usize,
     q: [*const i8; M],
@@ -103,10 +107,10 @@ unsafe fn dot<const P: usize, const R: usize, const M: usize>(
     // SAFETY: as the caller's; halves 0 and 1 are a whole tile.
     unsafe {
         if M == 1 {
-            halves::<P, R, 2, M>(tiles, count, q, 0, &mut out);
+            halves::<AHEAD, P, R, 2, M>(tiles, count, q, 0, &mut out);
         } else {
-            halves::<P, R, 1, M>(tiles, count, q, 0, &mut out);
-            halves::<P, R, 1, M>(tiles, count, q, 1, &mut out);
+            halves::<AHEAD, P, R, 1, M>(tiles, count, q, 0, &mut out);
+            halves::<AHEAD, P, R, 1, M>(tiles, count, q, 1, &mut out);
         }
     }
     out
@@ -119,7 +123,13 @@ unsafe fn dot<const P: usize, const R: usize, const M: usize>(
 /// As [`dot`]; `first + H ≤ 2`.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn halves<const P: usize, const R: usize, const H: usize, const M: usize>(
+unsafe fn halves<
+    const AHEAD: usize,
+    const P: usize,
+    const R: usize,
+    const H: usize,
+    const M: usize,
+>(
     tiles: [*const u8; R],
     count: usize,
     q: [*const i8; M],
@@ -144,10 +154,10 @@ unsafe fn halves<const P: usize, const R: usize, const H: usize, const M: usize>
         // For one token a constant number of tiles where it can be, which the compiler unrolls.
         let sums = if M == 1 && end - start == TILES_I16 {
             // SAFETY: as the caller's; the range ends at `end`.
-            unsafe { pairs::<P, R, H, M>(tiles, start..start + TILES_I16, q, first) }
+            unsafe { pairs::<AHEAD, P, R, H, M>(tiles, start..start + TILES_I16, q, first) }
         } else {
             // SAFETY: as the caller's; `end` is at most `count`.
-            unsafe { pairs::<P, R, H, M>(tiles, start..end, q, first) }
+            unsafe { pairs::<AHEAD, P, R, H, M>(tiles, start..end, q, first) }
         };
         widen(sums);
         start = end;
@@ -172,7 +182,13 @@ unsafe fn halves<const P: usize, const R: usize, const H: usize, const M: usize>
 /// As [`halves`]; `range` ends at `count` or before.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn pairs<const P: usize, const R: usize, const H: usize, const M: usize>(
+unsafe fn pairs<
+    const AHEAD: usize,
+    const P: usize,
+    const R: usize,
+    const H: usize,
+    const M: usize,
+>(
     tiles: [*const u8; R],
     range: Range<usize>,
     q: [*const i8; M],
@@ -184,7 +200,7 @@ unsafe fn pairs<const P: usize, const R: usize, const H: usize, const M: usize>(
     let mut sums = [[[[_mm256_setzero_si256(); 2]; M]; H]; R];
     for tile in range {
         if M == 1 {
-            lanes::prefetch(tiles, tile * TILE_BYTES);
+            lanes::prefetch(tiles, tile * TILE_BYTES + AHEAD);
         }
         for r in 0..R {
             for half in 0..H {

@@ -27,7 +27,7 @@ use trit_core::layout::TILE_BYTES;
 use trit_core::{Layout, TILE_ROWS};
 
 use super::avx512_vnni::{GEMM_TILES, GEMV_TILES, dot, dot_i8};
-use super::{lanes, packed_dots};
+use super::{dot_kernels, lanes};
 use crate::arch::DotKernels;
 use crate::cpu::Avx512Vbmi;
 
@@ -54,23 +54,11 @@ impl DotKernels for Avx512Vbmi {
     const GEMV_TILES: usize = GEMV_TILES;
     const GEMM_TILES: usize = GEMM_TILES;
 
-    packed_dots!("avx512f,avx512bw,avx512vnni");
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
-    #[inline]
-    unsafe fn dot_i8<const R: usize, const M: usize>(
-        self,
-        k: usize,
-        w: [*const i8; R],
-        q: [*const i8; M],
-    ) -> [[i32; R]; M] {
-        // SAFETY: as the caller's.
-        unsafe { dot_i8(k, w, q) }
-    }
+    dot_kernels!("avx512f,avx512bw,avx512vnni", "avx512f,avx512bw,avx512vnni,avx2");
 
     #[inline(always)]
     fn t5_block_to_t4(self, t5: [&[u8; TILE_BYTES]; 4], t4: &mut [[u8; TILE_BYTES]; 5]) {
-        lanes::prefetch(t5.map(core::ptr::from_ref), 0);
+        lanes::prefetch(t5.map(core::ptr::from_ref), lanes::AHEAD);
         // SAFETY: the token proves the instructions.
         unsafe { t5_block_to_t4(t5, t4) }
     }

@@ -30,7 +30,7 @@ use trit_core::layout::TILE_BYTES;
 use trit_core::reference::LANES;
 use trit_core::{GroupSize, TILE_ROWS};
 
-use super::{lanes, packed_dots};
+use super::{dot_kernels, lanes};
 use crate::arch::DotKernels;
 use crate::cpu::Avx512Vnni;
 
@@ -48,19 +48,7 @@ impl DotKernels for Avx512Vnni {
     const GEMV_TILES: usize = GEMV_TILES;
     const GEMM_TILES: usize = GEMM_TILES;
 
-    packed_dots!("avx512f,avx512bw,avx512vnni");
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
-    #[inline]
-    unsafe fn dot_i8<const R: usize, const M: usize>(
-        self,
-        k: usize,
-        w: [*const i8; R],
-        q: [*const i8; M],
-    ) -> [[i32; R]; M] {
-        // SAFETY: as the caller's.
-        unsafe { dot_i8(k, w, q) }
-    }
+    dot_kernels!("avx512f,avx512bw,avx512vnni", "avx512f,avx512bw,avx512vnni,avx2");
 
     #[target_feature(enable = "f16c")]
     #[inline]
@@ -75,7 +63,8 @@ pub(super) const GEMV_TILES: usize = 4;
 /// Row tiles side by side for several tokens.
 pub(super) const GEMM_TILES: usize = 2;
 
-/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens.
+/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens, asking
+/// for weights AHEAD bytes ahead of their use.
 ///
 /// As many sums as registers allow run side by side, to hide `vpdpbusd`'s latency: of up to 4 row
 /// tiles and tokens one for each plane, of up to 8 one for each factor, of more only one, and planes
@@ -85,7 +74,7 @@ pub(super) const GEMM_TILES: usize = 2;
 /// Each of `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
-pub(super) unsafe fn dot<const P: usize, const R: usize, const M: usize>(
+pub(super) unsafe fn dot<const AHEAD: usize, const P: usize, const R: usize, const M: usize>(
     tiles: [*const u8; R],
     count: usize,
     q: [*const i8; M],
@@ -112,7 +101,7 @@ pub(super) unsafe fn dot<const P: usize, const R: usize, const M: usize>(
     let mut sums = [[[_mm512_setzero_si512(); P]; M]; R];
     for tile in 0..count {
         if M == 1 {
-            lanes::prefetch(tiles, tile * TILE_BYTES);
+            lanes::prefetch(tiles, tile * TILE_BYTES + AHEAD);
         }
         let mut bytes = [low; R];
         for r in 0..R {
@@ -151,13 +140,13 @@ pub(super) unsafe fn dot<const P: usize, const R: usize, const M: usize>(
     out
 }
 
-/// `Σ w·q` of R rows and M tokens.
+/// `Σ w·q` of R rows and M tokens, asking for weights AHEAD bytes ahead of their use.
 ///
 /// # Safety
 /// As [`DotKernels::dot_i8`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
 #[inline]
-pub(super) unsafe fn dot_i8<const R: usize, const M: usize>(
+pub(super) unsafe fn dot_i8<const AHEAD: usize, const R: usize, const M: usize>(
     k: usize,
     w: [*const i8; R],
     q: [*const i8; M],
@@ -177,7 +166,7 @@ pub(super) unsafe fn dot_i8<const R: usize, const M: usize>(
     let whole = k / 64 * 64;
     for at in (0..whole).step_by(64) {
         if M == 1 {
-            lanes::prefetch(w, at);
+            lanes::prefetch(w, at + AHEAD);
         }
         // SAFETY: at + 64 ≤ k.
         let load = |p: *const i8| unsafe { _mm512_loadu_si512(p.add(at).cast()) };

@@ -34,7 +34,7 @@ use core::arch::x86_64::*;
 use trit_core::layout::{PLANE, TILE_BYTES};
 use trit_core::{GroupSize, TILE_ROWS};
 
-use super::{lanes, packed_dots};
+use super::{dot_kernels, lanes};
 use crate::arch::DotKernels;
 use crate::cpu::AvxVnni;
 
@@ -54,57 +54,60 @@ const _: () = assert!(255 * 128 * (trit_core::MAX_INT8_K as u64 / 8 + 4) < 1 << 
 impl DotKernels for AvxVnni {
     const GEMV_TILES: usize = 2;
 
-    packed_dots!("avxvnni,avx2");
-
-    #[target_feature(enable = "avxvnni,avx2")]
-    #[inline]
-    unsafe fn dot_i8<const R: usize, const M: usize>(
-        self,
-        k: usize,
-        w: [*const i8; R],
-        q: [*const i8; M],
-    ) -> [[i32; R]; M] {
-        let top = _mm256_set1_epi8(-128);
-        let mut sums = [[_mm256_setzero_si256(); R]; M];
-        let mut excess = [_mm256_setzero_si256(); M];
-        let mut add = |w: [__m256i; R], q: [__m256i; M]| {
-            let w = w.map(|w| _mm256_xor_si256(w, top));
-            for m in 0..M {
-                excess[m] = _mm256_dpbusd_avx_epi32(excess[m], top, q[m]);
-                for r in 0..R {
-                    sums[m][r] = _mm256_dpbusd_avx_epi32(sums[m][r], w[r], q[m]);
-                }
-            }
-        };
-        let whole = k / 32 * 32;
-        for at in (0..whole).step_by(32) {
-            if M == 1 && at % TILE_BYTES == 0 {
-                lanes::prefetch(w, at);
-            }
-            // SAFETY: at + 32 ≤ k.
-            let load = |p: *const i8| unsafe { _mm256_loadu_si256(p.add(at).cast()) };
-            add(w.map(load), q.map(load));
-        }
-        if whole < k {
-            // SAFETY: k is a multiple of 16, so 16 values are left. Above them q is 0, which makes
-            // the weights there count for nothing.
-            let load = |p: *const i8| unsafe {
-                _mm256_zextsi128_si256(_mm_loadu_si128(p.add(whole).cast()))
-            };
-            add(w.map(load), q.map(load));
-        }
-        let mut out = [[0; R]; M];
-        for m in 0..M {
-            for sum in &mut sums[m] {
-                *sum = _mm256_sub_epi32(*sum, excess[m]);
-            }
-            out[m] = lanes::sums(&sums[m]);
-        }
-        out
-    }
+    dot_kernels!("avxvnni,avx2", "avxvnni,avx2");
 }
 
-/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens.
+/// `Σ w·q` of R rows and M tokens, asking for weights AHEAD bytes ahead of their use.
+///
+/// # Safety
+/// As [`DotKernels::dot_i8`].
+#[target_feature(enable = "avxvnni,avx2")]
+#[inline]
+unsafe fn dot_i8<const AHEAD: usize, const R: usize, const M: usize>(
+    k: usize,
+    w: [*const i8; R],
+    q: [*const i8; M],
+) -> [[i32; R]; M] {
+    let top = _mm256_set1_epi8(-128);
+    let mut sums = [[_mm256_setzero_si256(); R]; M];
+    let mut excess = [_mm256_setzero_si256(); M];
+    let mut add = |w: [__m256i; R], q: [__m256i; M]| {
+        let w = w.map(|w| _mm256_xor_si256(w, top));
+        for m in 0..M {
+            excess[m] = _mm256_dpbusd_avx_epi32(excess[m], top, q[m]);
+            for r in 0..R {
+                sums[m][r] = _mm256_dpbusd_avx_epi32(sums[m][r], w[r], q[m]);
+            }
+        }
+    };
+    let whole = k / 32 * 32;
+    for at in (0..whole).step_by(32) {
+        if M == 1 && at % TILE_BYTES == 0 {
+            lanes::prefetch(w, at + AHEAD);
+        }
+        // SAFETY: at + 32 ≤ k.
+        let load = |p: *const i8| unsafe { _mm256_loadu_si256(p.add(at).cast()) };
+        add(w.map(load), q.map(load));
+    }
+    if whole < k {
+        // SAFETY: k is a multiple of 16, so 16 values are left. Above them q is 0, which makes
+        // the weights there count for nothing.
+        let load =
+            |p: *const i8| unsafe { _mm256_zextsi128_si256(_mm_loadu_si128(p.add(whole).cast())) };
+        add(w.map(load), q.map(load));
+    }
+    let mut out = [[0; R]; M];
+    for m in 0..M {
+        for sum in &mut sums[m] {
+            *sum = _mm256_sub_epi32(*sum, excess[m]);
+        }
+        out[m] = lanes::sums(&sums[m]);
+    }
+    out
+}
+
+/// `Σ c·q` of the 16 rows of R row tiles with P planes a byte, 4 or 2, and of M tokens, asking
+/// for weights AHEAD bytes ahead of their use.
 ///
 /// As many sums as registers allow run side by side, to hide `vpdpbusd`'s latency: of one row and
 /// token one for each plane, of two one for each factor, of more only one, and planes ×1 alone.
@@ -113,7 +116,7 @@ impl DotKernels for AvxVnni {
 /// Each of `tiles` points to `count` tiles of 64 bytes and each `q` to 4·P·`count` values.
 #[target_feature(enable = "avxvnni,avx2")]
 #[inline]
-unsafe fn dot<const P: usize, const R: usize, const M: usize>(
+unsafe fn dot<const AHEAD: usize, const P: usize, const R: usize, const M: usize>(
     tiles: [*const u8; R],
     count: usize,
     q: [*const i8; M],
@@ -140,7 +143,7 @@ unsafe fn dot<const P: usize, const R: usize, const M: usize>(
     let mut sums = [[[[_mm256_setzero_si256(); P]; M]; 2]; R];
     for tile in 0..count {
         if M == 1 {
-            lanes::prefetch(tiles, tile * TILE_BYTES);
+            lanes::prefetch(tiles, tile * TILE_BYTES + AHEAD);
         }
         let mut bytes = [[low; 2]; R];
         for r in 0..R {
