@@ -1,5 +1,9 @@
 //! This core's ceilings and the kernels below them, as JSON: `cargo xtask roofline` shows it.
+//!
+//! `cargo bench -p trit-benches --bench roofline [-- --mib=MIB]` reads so many MiB at most, and has as
+//! many of weights for products from memory: 512 unless said.
 
+use std::cell::Cell;
 use std::env;
 use std::hint::black_box;
 use std::time::Duration;
@@ -35,6 +39,9 @@ struct Extent {
     shapes: &'static [(usize, usize)],
 }
 
+/// MiB read unless said.
+const MIB: usize = 512;
+
 /// Adds to `turns` a reading of `lines` in so many streams.
 fn read<'a, const STREAMS: usize>(turns: &mut Turns<'a>, cpu: Cpu, lines: &'a [Line]) {
     turns.add(move || {
@@ -42,31 +49,37 @@ fn read<'a, const STREAMS: usize>(turns: &mut Turns<'a>, cpu: Cpu, lines: &'a [L
     });
 }
 
-fn multiply(cpu: &Cpu, extent: &Extent) -> Vec<Multiply> {
+/// The clock, and what levels multiply, in the same turns.
+fn multiply(cpu: &Cpu, extent: &Extent) -> (f64, Vec<Multiply>) {
     const ROUNDS: u64 = 10_000;
     let levels: Vec<_> = Level::ALL
         .into_iter()
         .filter_map(|level| Some((level, probe::multiply(cpu, level, 1)? * ROUNDS)))
         .collect();
     let mut turns = Turns::new(extent.least);
+    turns.add(|| {
+        probe::chain(ROUNDS);
+    });
     for &(level, _) in &levels {
         turns.add(move || {
             probe::multiply(cpu, level, ROUNDS);
         });
     }
     (0..extent.rounds).for_each(|_| turns.round());
-    let rated = levels.iter().zip(turns.times()).map(|((level, products), times)| Multiply {
+    let mut times = turns.times().into_iter().map(|times| times.least());
+    let clock = probe::chain(ROUNDS) as f64 / times.next().unwrap_or(f64::INFINITY);
+    let rated = levels.iter().zip(times).map(|((level, products), least)| Multiply {
         level: level.name().to_owned(),
-        rate: *products as f64 / times.least(),
+        rate: *products as f64 / least,
     });
-    rated.collect()
+    (clock, rated.collect())
 }
 
 fn reads(cpu: &Cpu, extent: &Extent) -> Vec<Read> {
     // Those that read with vectors of their own.
     let levels = [Level::Avx512Vnni, Level::Avx2, Level::Scalar];
     let sizes = || (0..).map(|power| SMALLEST << power).take_while(|&bytes| bytes <= extent.most);
-    let lines = vec![Line([1; 8]); extent.most / size_of::<Line>()];
+    let lines = vec![Line([1; 8]); sizes().last().unwrap_or(0) / size_of::<Line>()];
     let mut turns = Turns::new(extent.least);
     let mut what = Vec::new();
     for (level, cpu) in levels.into_iter().filter_map(|level| Some((level, cpu.at(level)?))) {
@@ -88,7 +101,9 @@ fn reads(cpu: &Cpu, extent: &Extent) -> Vec<Read> {
     rated.collect()
 }
 
-/// Every ternary variant of `layout` that the CPU has, over `copies` of a matrix in turn.
+/// Every ternary variant of `layout` that the CPU has, over `copies` of a matrix in turn. All variants
+/// take their copies from one sequence, so that between two uses of a copy every other one is used. What
+/// a variant computes is compared with the scalar one's before any is timed.
 fn products(
     layout: Layout,
     (rows, k): (usize, usize),
@@ -104,7 +119,14 @@ fn products(
     let kernels = Kernels::new(&cpu);
     let weights = vec![Weights::new(layout, rows, k); copies];
     let views: Vec<_> = weights.iter().map(Weights::view).collect();
+    let mut expected = vec![0.0; tokens * rows];
+    kernels
+        .with(&format!("{operation}i8_f32__scalar"))
+        .expect("every CPU has the scalar variant")
+        .ternary(&views[0], &acts.view(), None, 0..rows, &mut expected)
+        .expect("shapes fit");
     let codes = views[0].codes().len();
+    let turn = Cell::new(0);
     let bytes = codes + tokens * (k + rows * size_of::<f32>());
     let mut turns = Turns::new(extent.least);
     let mut names = Vec::new();
@@ -113,14 +135,16 @@ fn products(
             continue;
         }
         let Some(kernels) = kernels.with(name) else { continue };
-        let (views, acts) = (&views, &acts);
-        let (mut y, mut turn) = (vec![0.0; tokens * rows], 0);
-        turns.add(move || {
-            let (w, x) = (black_box(&views[turn % views.len()]), black_box(acts.view()));
-            let done = kernels.ternary(w, &x, None, 0..rows, &mut y);
-            debug_assert_eq!(done, Ok(()));
-            turn += 1;
-        });
+        let (views, acts, turn) = (&views, &acts, &turn);
+        let run = move |y: &mut [f32]| {
+            let w = black_box(&views[turn.replace(turn.get() + 1) % views.len()]);
+            let x = black_box(acts.view());
+            kernels.ternary(w, &x, None, 0..rows, y).expect("shapes fit");
+        };
+        let mut y = vec![f32::NAN; tokens * rows];
+        run(&mut y);
+        assert!(y == expected, "{name} differs from the scalar variant");
+        turns.add(move || run(&mut y));
         names.push(name);
     }
     (0..extent.rounds).for_each(|_| turns.round());
@@ -142,19 +166,19 @@ fn products(
 
 fn main() {
     // `cargo test` runs it as well, without this argument: then only to see that it works.
+    let mib = env::args().find_map(|argument| Some(argument.strip_prefix("--mib=")?.to_owned()));
+    let mib = mib.map_or(MIB, |mib| mib.parse().expect("a number of MiB"));
     let extent = if env::args().any(|argument| argument == "--bench") {
-        let least = Duration::from_millis(2);
-        Extent { most: 512 << 20, rounds: 9, least, scalar_most: 10_000_000, shapes: &SHAPES }
+        let (most, least) = (mib << 20, Duration::from_millis(2));
+        Extent { most, rounds: 9, least, scalar_most: 10_000_000, shapes: &SHAPES }
     } else {
         let (most, shapes) = (64 << 10, &SHAPES[..1]);
         Extent { most, rounds: 1, least: Duration::ZERO, scalar_most: 0, shapes }
     };
     let cpu = Cpu::detect();
-    let mut found = Roofline {
-        multiply: multiply(&cpu, &extent),
-        reads: reads(&cpu, &extent),
-        products: Vec::new(),
-    };
+    let (clock, multiply) = multiply(&cpu, &extent);
+    let reads = reads(&cpu, &extent);
+    let mut found = Roofline { clock: Some(clock), multiply, reads, products: Vec::new() };
     for layout in [Layout::T4, Layout::T5] {
         for &shape in extent.shapes {
             for tokens in TOKENS {

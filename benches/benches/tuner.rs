@@ -4,10 +4,12 @@
 //! `cargo bench -p trit-benches --bench tuner [-- PART] [--level=LEVEL]` takes the shapes whose line
 //! contains the part, and a CPU held back to a level that it has.
 
+use std::cell::RefCell;
 use std::env;
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::Duration;
 
+use trit_benches::turns::Turns;
 use trit_benches::{Acts, SHAPES, Weights};
 use trit_core::Layout;
 use trit_simd::tune::{Operation, Shape, SystemClock, Tuner};
@@ -22,30 +24,19 @@ fn products() -> Vec<(Layout, usize, usize, usize)> {
     products
 }
 
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
+/// A measurement takes at least so long.
+const LEAST: Duration = Duration::from_micros(200);
 
-/// Seconds that a measurement takes at least.
-const LEAST: f64 = 200e-6;
-
-/// Medians of a call by each of two kernels, in seconds, from alternating measurements.
-fn compare(kernels: [&Kernels; 2], runs: usize, mut call: impl FnMut(&Kernels)) -> [f64; 2] {
-    let start = Instant::now();
-    call(kernels[0]);
-    let calls = (LEAST / start.elapsed().as_secs_f64()).ceil().clamp(1.0, 1e4) as u32;
-    let mut times = [vec![], vec![]];
-    for run in 0..2 * runs {
-        // 0110 0110 …
-        let which = usize::from(matches!(run % 4, 1 | 2));
-        let start = Instant::now();
-        for _ in 0..calls {
-            call(kernels[which]);
-        }
-        times[which].push(start.elapsed().as_secs_f64() / f64::from(calls));
+/// Medians of a call by each of two kernels, in seconds, from so many measurements in turns.
+fn compare(kernels: [&Kernels; 2], runs: usize, call: impl FnMut(&Kernels)) -> [f64; 2] {
+    let call = RefCell::new(call);
+    let mut turns = Turns::new(LEAST);
+    for kernels in kernels {
+        turns.add(|| call.borrow_mut()(kernels));
     }
-    times.map(|mut times| median(&mut times))
+    (0..runs).for_each(|_| turns.round());
+    let times = turns.times();
+    [times[0].median(), times[1].median()]
 }
 
 fn main() {
@@ -65,6 +56,8 @@ fn main() {
     };
     let clock = SystemClock::default();
     let kernels = Kernels::new(&cpu);
+    let scalar = cpu.at(Level::Scalar).expect("every CPU has it");
+    let scalar = Kernels::new(&scalar);
     let mut tuner = Tuner::<32>::new(&cpu);
     println!(
         "{:24}{:>6}{:>12}{:>12}{:>7}  {:36}{:36}",
@@ -78,13 +71,14 @@ fn main() {
         named.filter(|(name, _)| name.contains(&part)).take(most)
     {
         let (weights, acts) = (Weights::new(layout, rows, k), Acts::new(tokens, k));
-        let mut y = vec![0.0; tokens * rows];
-        let mut call = |kernels: &Kernels| {
+        let product = |kernels: &Kernels, y: &mut [f32]| {
             let (weights, acts) = (weights.view(), acts.view());
-            let done =
-                kernels.ternary(black_box(&weights), black_box(&acts), None, 0..rows, &mut y);
-            debug_assert_eq!(done, Ok(()));
+            kernels
+                .ternary(black_box(&weights), black_box(&acts), None, 0..rows, y)
+                .expect("shapes fit");
         };
+        let mut y = vec![0.0; tokens * rows];
+        let mut call = |kernels: &Kernels| product(kernels, &mut y);
         let shape = Shape::new(Operation::ternary(layout), rows, k, tokens, 1);
         let choice = loop {
             tuner.run(&clock, &kernels, shape, &mut call);
@@ -93,6 +87,12 @@ fn main() {
             }
         };
         let tuned = kernels.with(choice.variant()).unwrap_or(kernels);
+        let [expected, by_default, by_choice] = [&scalar, &kernels, &tuned].map(|kernels| {
+            let mut y = vec![f32::NAN; tokens * rows];
+            product(kernels, &mut y);
+            y
+        });
+        assert!(expected == by_default && expected == by_choice, "{name}: variants differ");
         let [default, chosen] = compare([&kernels, &tuned], runs, &mut call);
         println!(
             "{name:24}{:>6}{:>9.2} µs{:>9.2} µs{:>7.3}  {:36}{:36}",

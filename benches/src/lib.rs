@@ -33,12 +33,13 @@ pub fn noise(n: usize) -> impl Iterator<Item = u8> {
 
 impl Weights {
     /// A matrix `[rows, k]` in `layout`.
+    ///
+    /// # Panics
+    /// Never for the shapes above.
     pub fn new(layout: Layout, rows: usize, k: usize) -> Self {
         let trits: Vec<i8> = noise(rows * k).map(|byte| (byte % 3) as i8 - 1).collect();
-        // The shapes above fit any layout.
-        let mut codes = vec![0; layout::bytes(layout, rows, k).unwrap_or(0)];
-        let packed = layout::pack(layout, rows, k, &trits, &mut codes);
-        debug_assert_eq!(packed, Ok(()));
+        let mut codes = vec![0; layout::bytes(layout, rows, k).expect("the shape is small")];
+        layout::pack(layout, rows, k, &trits, &mut codes).expect("the codes fit the shape");
         Self { rows, k, layout, codes, scales: vec![0.01; padded_rows(rows)] }
     }
 

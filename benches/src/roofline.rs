@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 /// since a ceiling is not a mean.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Roofline {
+    /// Operations a second of a chain of dependent additions and exclusive-ors: cycles a second, as one
+    /// takes a cycle. Records made before it was measured lack it.
+    #[serde(default)]
+    pub clock: Option<f64>,
     /// Multiply-accumulate instructions, best level first.
     pub multiply: Vec<Multiply>,
     /// Reading of so many bytes again and again.

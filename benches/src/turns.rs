@@ -24,14 +24,17 @@ impl<'a> Turns<'a> {
         Self { least, entries: Vec::new() }
     }
 
-    /// Takes in one thing to time. It runs twice: to warm up, and to see how long it takes.
+    /// Takes in one thing to time. It runs to warm up, and to see how many calls are long enough: twice as
+    /// many again and again, until they are so two times in a row, since an interruption can make any one
+    /// measurement long.
     pub fn add(&mut self, mut run: impl FnMut() + 'a) {
         run();
-        let start = Instant::now();
-        run();
-        let took = start.elapsed().as_secs_f64().max(1e-9);
-        let calls = (self.least.as_secs_f64() / took).ceil().clamp(1.0, f64::from(MOST_CALLS));
-        self.entries.push(Entry { run: Box::new(run), calls: calls as u32, times: Vec::new() });
+        let mut calls = 1;
+        while calls < MOST_CALLS && (0..2).any(|_| time(&mut run, calls) < self.least.as_secs_f64())
+        {
+            calls = (2 * calls).min(MOST_CALLS);
+        }
+        self.entries.push(Entry { run: Box::new(run), calls, times: Vec::new() });
     }
 
     /// Times each once more, after a call that brings its operands back to the caches that another's had; the
@@ -42,11 +45,8 @@ impl<'a> Turns<'a> {
         for turn in 0..count {
             let entry = &mut self.entries[(first + turn) % count];
             (entry.run)();
-            let start = Instant::now();
-            for _ in 0..entry.calls {
-                (entry.run)();
-            }
-            entry.times.push(start.elapsed().as_secs_f64() / f64::from(entry.calls));
+            let took = time(&mut entry.run, entry.calls);
+            entry.times.push(took / f64::from(entry.calls));
         }
     }
 
@@ -58,6 +58,15 @@ impl<'a> Turns<'a> {
         };
         self.entries.into_iter().map(sorted).collect()
     }
+}
+
+/// Seconds that so many calls take.
+fn time(run: &mut impl FnMut(), calls: u32) -> f64 {
+    let start = Instant::now();
+    for _ in 0..calls {
+        run();
+    }
+    start.elapsed().as_secs_f64()
 }
 
 /// Seconds of a call, by rounds, the least first.
@@ -79,6 +88,7 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::thread;
 
     use super::*;
 
@@ -97,9 +107,24 @@ mod tests {
         }
         let times = turns.times();
         assert!(times.iter().all(|times| times.0.len() == 3 && times.least() <= times.median()));
-        // Twice to find out how long it takes, and in each round once before it is timed.
-        let calls = [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2, 1, 1, 2, 2, 0, 0, 2, 2, 0, 0, 1, 1];
+        // To warm up and twice to find out how long it takes, and in each round once before it is timed.
+        let calls =
+            [0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 1, 1, 2, 2, 1, 1, 2, 2, 0, 0, 2, 2, 0, 0, 1, 1];
         assert_eq!(order.into_inner(), calls);
+    }
+
+    #[test]
+    fn an_interruption_does_not_make_measurements_short() {
+        let mut runs = 0;
+        let mut turns = Turns::new(Duration::from_millis(1));
+        turns.add(|| {
+            runs += 1;
+            // The first call that is timed, and a later one.
+            if runs == 2 || runs == 20 {
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        assert!(turns.entries[0].calls > 100, "{}", turns.entries[0].calls);
     }
 
     #[test]

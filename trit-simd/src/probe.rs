@@ -1,5 +1,5 @@
-//! Probes of a core, for rooflines: how many int8 products its instructions can start, and how fast
-//! it reads memory. A caller times them.
+//! Probes of a core, for rooflines: its clock, how many int8 products its instructions can start, and
+//! how fast it reads memory. A caller times them.
 //!
 //! With the feature `probe`; kernels do not need it.
 //!
@@ -16,6 +16,8 @@
 //! }
 //! ```
 
+use core::hint::black_box;
+
 use crate::arch::{Multiply, Scalar, Token};
 use crate::cpu::{Cpu, Level};
 
@@ -23,6 +25,7 @@ use crate::cpu::{Cpu, Level};
 /// in registers, and returns how many products that were: `rounds` times a few hundred.
 ///
 /// `None` if the CPU lacks the level, and for [`Level::Scalar`], [`Level::Sve`] and
+/// [`Level::Simd128`]: what the compiler or an engine makes of those is no ceiling.
 ///
 /// ```
 /// use trit_simd::{Cpu, Level, probe::multiply};
@@ -35,8 +38,6 @@ use crate::cpu::{Cpu, Level};
 ///     }
 /// }
 /// ```
-///
-/// [`Level::Simd128`]: what the compiler or an engine makes of those is no ceiling.
 pub fn multiply(cpu: &Cpu, level: Level, rounds: u64) -> Option<u64> {
     fn run<T: Multiply>(token: T, rounds: u64) -> u64 {
         token.multiply(rounds);
@@ -64,6 +65,32 @@ pub fn multiply(cpu: &Cpu, level: Level, rounds: u64) -> Option<u64> {
 /// Sums that run side by side: the latency of a multiply-accumulate times how many start a cycle is 12
 /// at most (a Neoverse V1's `smmla`: 3 cycles, 4 of them), and 12 fit the 16 registers of AVX2.
 pub(crate) const CHAINS: usize = 12;
+
+/// Runs a chain of additions and exclusive-ors in turn, each of what the one before gave, and returns
+/// how many operations that were: `rounds` times 64.
+///
+/// Of such a chain an operation takes one cycle on the CPUs that trit has kernels for, so that its rate
+/// is the clock, which systems often do not tell. Both operands are in registers: some cores add a
+/// constant for nothing.
+///
+/// ```
+/// assert_eq!(trit_simd::probe::chain(1000), 64_000);
+/// ```
+pub fn chain(rounds: u64) -> u64 {
+    // What the compiler does not know it cannot sum up.
+    let (term, mask) = (black_box(0x9E37_79B9_usize), black_box(0x5A5A_5A5A_usize));
+    let mut value = black_box(1_usize);
+    for _ in 0..rounds {
+        for _ in 0..CHAIN / 2 {
+            value = value.wrapping_add(term) ^ mask;
+        }
+    }
+    black_box(value);
+    rounds.saturating_mul(CHAIN as u64)
+}
+
+/// Operations of [`chain`] in a round: beside so many, counting rounds takes no time.
+const CHAIN: usize = 64;
 
 /// A cache line, or half of one.
 ///

@@ -11,15 +11,16 @@ use trit_simd::{Cpu, Level};
 /// A machine, as a record of benchmarks describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
-    /// The CPU's name; its architecture where the system has no name.
+    /// The CPU's name, or the names of its kinds of cores; its architecture where the system has no
+    /// name.
     pub(crate) cpu: String,
-    /// What tells CPUs of one name apart, as "family 25, model 17"; empty where the name is enough or
-    /// the system says no more.
+    /// What tells CPUs of one name apart: "family 25, model 17" on x86, elsewhere the board or machine
+    /// that they are in; empty where the system says no more, and in records from before it was asked.
     #[serde(default)]
     pub(crate) model: String,
     /// Levels of kernels it has, best first.
     pub(crate) levels: Vec<String>,
-    /// Cores, or threads of them, that the system offers.
+    /// Cores, or threads of them, that the system has, whichever of them this process may use.
     pub(crate) cores: usize,
     /// Caches of the first core, smallest first, as "L1 data 48K".
     pub(crate) caches: Vec<String>,
@@ -28,6 +29,9 @@ pub(crate) struct Machine {
     /// Operating system and its version.
     pub(crate) system: String,
 }
+
+/// The least MiB that are more than caches can make up for.
+const BEYOND_CACHES: u64 = 512;
 
 impl Machine {
     /// The machine at hand.
@@ -39,18 +43,46 @@ impl Machine {
             .with_cpu(CpuRefreshKind::nothing())
             .with_memory(MemoryRefreshKind::nothing().with_ram());
         let system = System::new_with_specifics(wanted)?;
-        let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
+        let cpus = system.cpus();
+        let names = names(cpus.iter().map(|cpu| cpu.brand()));
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let cpu = Cpu::detect();
         let levels = Level::ALL.into_iter().filter(|&level| cpu.has(level));
         Ok(Self {
-            cpu: brand.filter(|brand| !brand.is_empty()).unwrap_or_else(System::cpu_arch),
-            model: fs::read_to_string("/proc/cpuinfo").map_or(String::new(), |text| model(&text)),
+            cpu: if names.is_empty() { System::cpu_arch() } else { names },
+            model: x86_model(&cpuinfo).or_else(board).unwrap_or_default(),
             levels: levels.map(|level| level.name().to_owned()).collect(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: cpus.len().max(1),
             caches: caches(Path::new("/sys/devices/system/cpu/cpu0/cache")),
             memory_mib: system.total_memory() >> 20,
             system: System::long_os_version().unwrap_or_else(|_| "unknown".to_owned()),
         })
+    }
+
+    /// Whether a record of `other` can be one of this machine: what they have for kernels is alike, and so
+    /// is the model, which older records lack.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let hardware = |machine: &Self| {
+            (machine.cpu.clone(), machine.levels.clone(), machine.cores, machine.caches.clone())
+        };
+        hardware(self) == hardware(other) && (other.model.is_empty() || self.model == other.model)
+    }
+
+    /// MiB to measure memory with: 512, or eight times the largest cache if that is more, but no more
+    /// than a quarter of the memory.
+    pub(crate) fn mib_beyond_caches(&self) -> u64 {
+        let largest = self.caches.iter().filter_map(|cache| {
+            let size = cache.split_whitespace().last()?;
+            let unit = size.trim_start_matches(|c: char| c.is_ascii_digit());
+            let number: u64 = size.strip_suffix(unit)?.parse().ok()?;
+            Some(match unit {
+                "K" => number >> 10,
+                "M" => number,
+                _ => 0,
+            })
+        });
+        let wanted = largest.map(|mib| 8 * mib).fold(BEYOND_CACHES, u64::max);
+        wanted.min(self.memory_mib / 4).max(1)
     }
 
     /// The CPU's name and model, for a title.
@@ -68,17 +100,38 @@ impl Machine {
     }
 }
 
-/// Family and model of the first CPU in the text of `/proc/cpuinfo`, as x86 has them; empty elsewhere.
-/// A virtual machine often has no more of a name than "AMD EPYC".
-fn model(cpuinfo: &str) -> String {
+/// The distinct ones of the cores' names, in the order of the cores; systems with fast and slow cores
+/// have several.
+fn names<'a>(cores: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in cores.map(str::trim) {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(" and ")
+}
+
+/// What Linux says of the board or the machine: by the device tree of small ones, by the firmware of
+/// others.
+fn board() -> Option<String> {
+    let files = ["/proc/device-tree/model", "/sys/class/dmi/id/product_name"];
+    files.into_iter().find_map(|file| {
+        let text = fs::read_to_string(file).ok()?;
+        // The device tree's strings end with a zero.
+        let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+        (!text.is_empty()).then(|| text.to_owned())
+    })
+}
+
+/// Family and model of the first CPU in the text of `/proc/cpuinfo`, as x86 has them. A virtual machine
+/// often has no more of a name than "AMD EPYC".
+fn x86_model(cpuinfo: &str) -> Option<String> {
     let value = |name: &str| {
         let mut fields = cpuinfo.lines().filter_map(|line| line.split_once(':'));
         fields.find(|(field, _)| field.trim() == name).map(|(_, value)| value.trim())
     };
-    match (value("cpu family"), value("model")) {
-        (Some(family), Some(model)) => format!("family {family}, model {model}"),
-        _ => String::new(),
-    }
+    Some(format!("family {}, model {}", value("cpu family")?, value("model")?))
 }
 
 /// The caches that Linux lists in `folder`; none elsewhere.
@@ -124,7 +177,42 @@ mod tests {
     fn processors_of_one_name_are_told_apart() {
         let x86 = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\n\
                    processor\t: 1\ncpu family\t: 25\nmodel\t\t: 18\n";
-        assert_eq!(model(x86), "family 25, model 17");
-        assert_eq!(model("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n"), "");
+        assert_eq!(x86_model(x86).as_deref(), Some("family 25, model 17"));
+        let arm = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n";
+        assert_eq!(x86_model(arm), None);
+        assert_eq!(
+            names(["Cortex-A55 ", "Cortex-A55", "", "Cortex-A76"].into_iter()),
+            "Cortex-A55 and Cortex-A76"
+        );
+        assert_eq!(names(["", ""].into_iter()), "");
+    }
+
+    #[test]
+    fn records_of_like_machines_are_told_from_others() {
+        let here = Machine { model: "Board 4".to_owned(), ..Machine::here().unwrap() };
+        let unnamed = Machine { model: String::new(), memory_mib: 1, ..here.clone() };
+        assert!(here.is_like(&here) && here.is_like(&unnamed));
+        let others = [
+            Machine { model: "Board 5".to_owned(), ..here.clone() },
+            Machine { cpu: "another".to_owned(), ..here.clone() },
+            Machine { levels: vec![], ..here.clone() },
+            Machine { cores: here.cores + 1, ..here.clone() },
+            Machine { caches: vec!["L1 data 1K".to_owned()], ..here.clone() },
+        ];
+        assert!(others.iter().all(|other| !here.is_like(other)));
+    }
+
+    #[test]
+    fn memory_is_measured_beyond_caches() {
+        let caches = |last: &str| vec!["L1 data 48K".to_owned(), last.to_owned()];
+        let machine = |last, memory_mib| Machine {
+            caches: caches(last),
+            memory_mib,
+            ..Machine::here().unwrap()
+        };
+        assert_eq!(machine("L2 1024K", 8000).mib_beyond_caches(), 512);
+        assert_eq!(machine("L2 1024K", 900).mib_beyond_caches(), 225);
+        assert_eq!(machine("L3 262144K", 100_000).mib_beyond_caches(), 2048);
+        assert_eq!(machine("L3 256M", 4000).mib_beyond_caches(), 1000);
     }
 }

@@ -23,13 +23,17 @@ pub(crate) struct Arguments {
     /// Name of the record instead of the CPU's: for several machines with one CPU
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Options for the program, after `--`: `--rounds 50`
+    /// Options for the program, after `--`: `--rounds 50`; nothing is recorded then either
     #[arg(last = true, value_name = "OPTION")]
     options: Vec<String>,
+    /// Record what options gave as well
+    #[arg(long, conflicts_with = "filter")]
+    record: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { filter, whisper, name, options } = arguments;
+    let Arguments { filter, whisper, name, options, record } = arguments;
+    let record = *record || (filter.is_none() && options.is_empty());
     let shell = Shell::new()?;
     shell.change_dir(workspace_root()?);
     // One thread for everybody, and whisper.cpp's bindings as whisper-rs has them, without libclang.
@@ -46,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Some(size) => (format!("whisper-{size}"), format!("cargo xtask peers --whisper {size}")),
     };
     let page = record::path(&format!("{name}-{what}.md"))?;
-    if filter.is_none() {
+    if record {
         record::ensure_of(&machine, &page)?;
     }
     let manifest = "benches/peers/Cargo.toml";
@@ -60,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     )
     .read()?;
     println!("{table}");
-    if filter.is_none() {
+    if record {
         let options: String = options.iter().map(|option| format!(" {option}")).collect();
         let options = if options.is_empty() { options } else { format!(" --{options}") };
         let how = format!("Written by `{how}{options}`; one thread, in turns.");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 
 use crate::machine::Machine;
 use crate::workspace_root;
@@ -24,11 +25,9 @@ pub(crate) fn head(machine: &Machine, how: &str) -> String {
         "{}\n\n\
          {how}\n\n\
          | | |\n|---|---|\n\
-         {}\n| cores | {} |\n| caches | {} |\n| memory | {} MiB |\n| system | {} |\n",
+         {}\n| memory | {} MiB |\n| system | {} |\n",
         title(machine),
-        levels(machine),
-        machine.cores,
-        machine.caches.join(", "),
+        hardware(machine).join("\n"),
         machine.memory_mib,
         machine.system,
     )
@@ -38,23 +37,51 @@ fn title(machine: &Machine) -> String {
     format!("# {}", machine.title())
 }
 
-fn levels(machine: &Machine) -> String {
-    format!("| levels | {} |", machine.levels.join(", "))
+/// Rows of what has to be alike for figures to be of one machine.
+fn hardware(machine: &Machine) -> [String; 3] {
+    [
+        format!("| levels | {} |", machine.levels.join(", ")),
+        format!("| cores | {} |", machine.cores),
+        format!("| caches | {} |", machine.caches.join(", ")),
+    ]
 }
 
-/// Sees that `page`, if there is one, is of a machine with the same CPU and levels.
+/// A record in JSON, what is needed of it here.
+#[derive(Deserialize)]
+struct Record {
+    machine: Machine,
+}
+
+/// Sees that `page` and the JSON beside it, as far as they are there, are of a machine with the same CPU,
+/// levels, cores and caches. Older records lack the CPU's model.
 ///
 /// # Errors
-/// It is of another machine, or cannot be read.
+/// One of them is of another machine, or cannot be read.
 pub(crate) fn ensure_of(machine: &Machine, page: &Path) -> Result<()> {
-    if page.exists() {
-        let text =
-            fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
-        let has = |line: String| text.lines().any(|other| other == line);
-        let same = has(title(machine)) && has(levels(machine));
-        ensure!(same, "{} is of another machine; give this one a --name", page.display());
+    let other =
+        |path: &Path| format!("{} is of another machine; give this one a --name", path.display());
+    if let Some(text) = read(page)? {
+        let has = |line: &String| text.lines().any(|other| other == line);
+        let unnamed = Machine { model: String::new(), ..machine.clone() };
+        let titled = has(&title(machine)) || has(&title(&unnamed));
+        ensure!(titled && hardware(machine).iter().all(has), other(page));
+    }
+    let json = page.with_extension("json");
+    if let Some(text) = read(&json)? {
+        let record: Record = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no record", json.display()))?;
+        ensure!(machine.is_like(&record.machine), other(&json));
     }
     Ok(())
+}
+
+/// The file's text; `None` if there is no such file.
+fn read(path: &Path) -> Result<Option<String>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(Some(text))
 }
 
 /// Writes a whole file or none of it.
@@ -83,7 +110,30 @@ mod tests {
         ensure_of(&machine, &page).unwrap();
         let renamed = Machine { cpu: "another".to_owned(), ..machine.clone() };
         assert!(ensure_of(&renamed, &page).unwrap_err().to_string().contains("--name"));
-        let scalar = Machine { levels: vec!["other".to_owned()], ..machine };
+        let scalar = Machine { levels: vec!["other".to_owned()], ..machine.clone() };
         assert!(ensure_of(&scalar, &page).is_err());
+        let larger = Machine { cores: machine.cores + 1, ..machine.clone() };
+        assert!(ensure_of(&larger, &page).is_err());
+
+        // As records were before they named the model.
+        let unnamed = Machine { model: String::new(), ..machine.clone() };
+        write(&page, &head(&unnamed, "Written by a test.")).unwrap();
+        ensure_of(&machine, &page).unwrap();
+    }
+
+    #[test]
+    fn json_of_another_machine_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (page, json) = (folder.path().join("page.md"), folder.path().join("page.json"));
+        let machine = Machine::here().unwrap();
+        let record = |machine: &Machine| {
+            write(&json, &serde_json::json!({ "machine": machine, "groups": {} }).to_string())
+        };
+        record(&machine).unwrap();
+        ensure_of(&machine, &page).unwrap();
+        record(&Machine { cpu: "another".to_owned(), ..machine.clone() }).unwrap();
+        assert!(ensure_of(&machine, &page).unwrap_err().to_string().contains("--name"));
+        write(&json, "{}").unwrap();
+        assert!(ensure_of(&machine, &page).is_err());
     }
 }

@@ -5,18 +5,20 @@
 //! * what its level's multiply-accumulate instructions do in registers alone; for the design `lookup`,
 //!   which has none, what its loads allow;
 //! * its multiply-accumulates for a byte of weights, activations and outputs, each moved once, times
-//!   the bytes a second that a plain loop reads from as large a piece of memory.
+//!   the bytes a second that a plain loop reads at best from as large a piece of memory or a larger one.
+//!
+//! A cycle is one operation of a chain of dependent additions and exclusive-ors.
 //!
 //! Unpacking, broadcasts and scales count for nothing in it, so no kernel can reach it.
 
 mod plot;
 
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use trit_benches::roofline::{Product, Roofline};
+use trit_benches::roofline::{Multiply, Product, Roofline};
 use trit_simd::{Level, registry};
 use xshell::{Shell, cmd};
 
@@ -29,9 +31,9 @@ pub(crate) struct Arguments {
     /// Show and draw what was recorded, and measure nothing
     #[arg(long)]
     recorded: bool,
-    /// Where the plot goes
-    #[arg(long, value_name = "FILE", default_value = "docs/roofline.svg")]
-    svg: PathBuf,
+    /// Where the plot goes instead of beside the record
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Name of the record instead of the CPU's: for several machines with one CPU
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -49,6 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let name = arguments.name.clone().unwrap_or_else(|| machine.slug());
     let json = record::path(&format!("{name}-roofline.json"))?;
     let page = record::path(&format!("{name}-roofline.md"))?;
+    let svg = match &arguments.svg {
+        Some(path) => path::absolute(path)?,
+        None => record::path(&format!("{name}-roofline.svg"))?,
+    };
     let record = if arguments.recorded {
         let text = fs::read_to_string(&json)
             .with_context(|| format!("reading {}: nothing is recorded", json.display()))?;
@@ -57,7 +63,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         record::ensure_of(&machine, &page)?;
         let shell = Shell::new()?;
         shell.change_dir(workspace_root()?);
-        let output = cmd!(shell, "cargo bench -p trit-benches --bench roofline").read()?;
+        let mib = format!("--mib={}", machine.mib_beyond_caches());
+        let output = cmd!(shell, "cargo bench -p trit-benches --bench roofline -- {mib}").read()?;
         let roofline = serde_json::from_str(&output).context("the benchmark's output")?;
         let record = Record { machine, roofline };
         record::write(&json, &(serde_json::to_string_pretty(&record)? + "\n"))?;
@@ -67,7 +74,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let how = "Written by `cargo xtask roofline`; one thread, the best of several rounds.";
     record::write(&page, &format!("{}\n{tables}", record::head(&record.machine, how)))?;
     println!("{tables}");
-    let svg = workspace_root()?.join(&arguments.svg);
     record::write(&svg, &plot::draw(&record.machine, &record.roofline)?)?;
     println!("recorded in {}, drawn in {}", page.display(), svg.display());
     Ok(())
@@ -99,8 +105,8 @@ fn lookup_intensity(level: Level) -> f64 {
     quads * 4.0 * 32.0 / ((quads + 1.0) * 64.0)
 }
 
-/// Bytes that fit any first cache.
-const FIRST_CACHE: usize = 16 << 10;
+/// Bytes of which first caches hold as many or more, but for the smallest.
+const FIRST_CACHE: usize = 32 << 10;
 
 /// The level whose vectors a kernel reads with: the best of those that were measured and that a CPU
 /// with its level has.
@@ -110,12 +116,14 @@ fn reading_level(roofline: &Roofline, level: Level) -> Option<Level> {
 }
 
 /// Bytes a second that are read at best from a piece of memory of `span` bytes, or the next smaller
-/// one that was measured.
+/// one that was measured. What is read from a larger piece counts as well, as a smaller one is no slower
+/// by nature; so does all that the first cache holds for what it holds.
 fn bandwidth(roofline: &Roofline, level: Level, span: usize) -> Option<f64> {
     let level = reading_level(roofline, level)?.name();
     let reads = || roofline.reads.iter().filter(|read| read.level == level);
     let bytes = reads().map(|read| read.bytes).filter(|&bytes| bytes <= span).max()?;
-    reads().filter(|read| read.bytes == bytes).map(|read| read.rate).max_by(f64::total_cmp)
+    let bytes = if bytes <= FIRST_CACHE { 0 } else { bytes };
+    reads().filter(|read| read.bytes >= bytes).map(|read| read.rate).max_by(f64::total_cmp)
 }
 
 /// The kernel's ceiling in multiply-accumulates a second, and what makes it; `None` for levels without
@@ -126,7 +134,7 @@ fn ceiling(roofline: &Roofline, product: &Product) -> Option<(f64, Bound)> {
     let compute = if product.kernel.ends_with("_lookup") && product.tokens > 1 {
         (bandwidth(roofline, level, FIRST_CACHE)? * lookup_intensity(level), Bound::Loads)
     } else {
-        let same = |multiply: &&trit_benches::roofline::Multiply| multiply.level == level.name();
+        let same = |multiply: &&Multiply| multiply.level == level.name();
         (roofline.multiply.iter().find(same)?.rate, Bound::Multiply)
     };
     let memory = bandwidth(roofline, level, product.span)? * product.intensity();
@@ -142,11 +150,21 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// Everything as Markdown: multiplying, reading, kernels.
+/// Everything as Markdown: the clock, multiplying, reading, kernels.
 fn tables(Record { roofline, .. }: &Record) -> String {
-    let mut out = "| multiply-accumulates in registers | G a second |\n|---|---:|\n".to_owned();
-    for multiply in &roofline.multiply {
-        out += &format!("| {} | {:.0} |\n", multiply.level, multiply.rate / 1e9);
+    let clock = roofline.clock;
+    let a_cycle =
+        |rate: f64| clock.map_or("–".to_owned(), |clock| format!("{:.1}", rate / clock));
+    let mut out = match clock {
+        Some(clock) => format!(
+            "A cycle is one of {:.3} G dependent additions and exclusive-ors a second.\n\n",
+            clock / 1e9
+        ),
+        None => String::new(),
+    };
+    out += "| multiply-accumulates in registers | G a second | a cycle |\n|---|---:|---:|\n";
+    for Multiply { level, rate } in &roofline.multiply {
+        out += &format!("| {level} | {:.0} | {} |\n", rate / 1e9, a_cycle(*rate));
     }
 
     let mut levels: Vec<_> = roofline.reads.iter().map(|read| &read.level).collect();
@@ -162,8 +180,9 @@ fn tables(Record { roofline, .. }: &Record) -> String {
         }
     }
 
-    out += "\n| kernel | rows × k | tokens | weights in | MAC a byte | GMAC/s | ceiling | of it | lower ceiling |\n\
-            |---|---|---:|---:|---:|---:|---:|---:|---|\n";
+    out += "\n| kernel | rows × k | tokens | weights in | MAC a byte | GMAC/s | products a cycle | ceiling | of it | lower ceiling |\n\
+            |---|---|---:|---:|---:|---:|---:|---:|---:|---|\n";
+    let mut beyond = false;
     let mut products: Vec<_> = roofline.products.iter().collect();
     products.sort_by(|a, b| {
         let what = |p: &Product| (p.rows, p.k, p.tokens, p.span > p.bytes);
@@ -171,15 +190,15 @@ fn tables(Record { roofline, .. }: &Record) -> String {
     });
     for product in products {
         let (ceiling, share, bound) = match ceiling(roofline, product) {
-            Some((ceiling, bound)) => (
-                format!("{:.0}", ceiling / 1e9),
-                format!("{:.0} %", product.rate / ceiling * 100.0),
-                bound.to_string(),
-            ),
+            Some((ceiling, bound)) => {
+                let share = (product.rate / ceiling * 100.0).round();
+                beyond |= share > 100.0;
+                (format!("{:.0}", ceiling / 1e9), format!("{share} %"), bound.to_string())
+            }
             None => ["–"; 3].map(str::to_owned).into(),
         };
         out += &format!(
-            "| `{}` | {} × {} | {} | {} | {:.1} | {:.1} | {ceiling} | {share} | {bound} |\n",
+            "| `{}` | {} × {} | {} | {} | {:.1} | {:.1} | {} | {ceiling} | {share} | {bound} |\n",
             product.kernel,
             product.rows,
             product.k,
@@ -187,14 +206,19 @@ fn tables(Record { roofline, .. }: &Record) -> String {
             size(product.span),
             product.intensity(),
             product.rate / 1e9,
+            a_cycle(product.rate),
         );
+    }
+    if beyond {
+        out += "\nMore than 100 %: the ceiling was measured too low there, as the clock was slower meanwhile or the \
+                loop does not read as fast as the memory allows.\n";
     }
     out
 }
 
 #[cfg(test)]
 mod tests {
-    use trit_benches::roofline::{Multiply, Read};
+    use trit_benches::roofline::Read;
 
     use super::*;
 
@@ -202,12 +226,14 @@ mod tests {
     fn machine() -> Roofline {
         let read = |bytes, streams, rate| Read { level: "avx2".to_owned(), bytes, streams, rate };
         Roofline {
+            clock: Some(2e9),
             multiply: vec![Multiply { level: "avx2".to_owned(), rate: 100e9 }],
             reads: vec![
                 read(8 << 10, 1, 60e9),
                 read(8 << 10, 8, 64e9),
                 read(1 << 20, 1, 10e9),
                 read(1 << 20, 8, 9e9),
+                read(2 << 20, 1, 8e9),
             ],
             products: vec![],
         }
@@ -224,6 +250,7 @@ mod tests {
         let of = |kernel, tokens, span| ceiling(&machine(), &product(kernel, tokens, span));
         let first = "ternary_t4_i8_f32__avx2";
         assert_eq!(of(first, 1, 1 << 20), Some((40e9, Bound::Memory)));
+        assert_eq!(of(first, 1, 2 << 20), Some((32e9, Bound::Memory)));
         assert_eq!(of(first, 1, 9 << 10), Some((100e9, Bound::Multiply)));
         assert_eq!(of(first, 128, 1 << 20), Some((100e9, Bound::Multiply)));
         let (loads, bound) = of("ternary_t4_i8_f32__avx2_lookup", 128, 1 << 20).unwrap();
@@ -234,19 +261,41 @@ mod tests {
     }
 
     #[test]
+    fn reading_is_no_slower_from_smaller_memory() {
+        let mut roofline = machine();
+        let mut add = |bytes, rate| {
+            roofline.reads.push(Read { level: "avx2".to_owned(), bytes, streams: 1, rate });
+        };
+        add(16 << 10, 70e9);
+        add(32 << 10, 65e9);
+        add(64 << 10, 20e9);
+        add(128 << 10, 30e9);
+        let at = |span| bandwidth(&roofline, Level::Avx2, span).unwrap();
+        assert_eq!([8, 16, 32, 60].map(|kib| at(kib << 10)), [70e9; 4]);
+        assert_eq!([64, 128, 1024].map(|kib| at(kib << 10)), [30e9, 30e9, 10e9]);
+    }
+
+    #[test]
     fn tables_and_plot_show_what_was_measured() {
         let mut roofline = machine();
         roofline.products.push(product("ternary_t4_i8_f32__avx2", 128, 147 << 10));
-        let record = Record { machine: Machine::here().unwrap(), roofline };
-        let tables = tables(&record);
-        assert!(tables.contains("| avx2 | 100 |"), "{tables}");
+        let mut record = Record { machine: Machine::here().unwrap(), roofline };
+        let tables = super::tables(&record);
+        assert!(tables.contains("A cycle is one of 2.000 G dependent additions"), "{tables}");
+        assert!(tables.contains("| avx2 | 100 | 50.0 |"), "{tables}");
         assert!(tables.contains("| 1 MiB | 10.0 | 9.0 |"), "{tables}");
         assert!(
             tables.contains(
-                "| 768 × 768 | 128 | 147 KiB | 512.0 | 50.0 | 100 | 50 % | multiplying |"
+                "| 768 × 768 | 128 | 147 KiB | 512.0 | 50.0 | 25.0 | 100 | 50 % | multiplying |"
             ),
             "{tables}"
         );
+        assert!(!tables.contains("100 %:"), "{tables}");
+        record.roofline.clock = None;
+        record.roofline.products[0].rate = 120e9;
+        let tables = super::tables(&record);
+        assert!(tables.contains("| 120.0 | – | 100 | 120 % |"), "{tables}");
+        assert!(tables.contains("More than 100 %:"), "{tables}");
         let svg = plot::draw(&record.machine, &record.roofline).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("avx2"));
         plot::draw(&record.machine, &Roofline::default()).unwrap();

@@ -11,6 +11,7 @@ mod work;
 
 use std::cell::RefCell;
 use std::env;
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -35,9 +36,10 @@ const LEAST_ROUNDS: usize = 3;
 struct Arguments {
     /// Only works whose name has this in it, as "768x768 M=1"
     filter: Option<String>,
-    /// Rounds of each work [default: 25; with whole models 5]
+    /// Rounds of each work, but no fewer than three; with whole models that many [default: 25; with
+    /// whole models 5]
     #[arg(long)]
-    rounds: Option<usize>,
+    rounds: Option<NonZero<usize>>,
     /// Seconds after which a work gets no further round
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
@@ -58,7 +60,7 @@ fn main() -> Result<()> {
     );
     #[cfg(feature = "whisper")]
     if let Some(size) = arguments.whisper {
-        return whisper::run(size, arguments.rounds.unwrap_or(5));
+        return whisper::run(size, arguments.rounds.map_or(5, NonZero::get));
     }
     let mut table = Table::default();
     for tokens in TOKENS {
@@ -117,7 +119,7 @@ fn measure(
         });
     }
     let start = Instant::now();
-    for round in 0..arguments.rounds.unwrap_or(25).max(LEAST_ROUNDS) {
+    for round in 0..arguments.rounds.map_or(25, NonZero::get).max(LEAST_ROUNDS) {
         if round >= LEAST_ROUNDS && start.elapsed().as_secs_f64() > arguments.seconds {
             break;
         }

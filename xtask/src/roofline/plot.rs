@@ -8,7 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use trit_benches::roofline::{Product, Roofline};
 use trit_simd::Level;
 
-use super::{bandwidth, size};
+use super::{FIRST_CACHE, bandwidth, size};
 use crate::machine::Machine;
 
 /// Width and height in pixels.
@@ -21,7 +21,7 @@ const INTENSITIES: [f64; 2] = [0.5, 600.0];
 const BETWEEN: f64 = 30.0;
 
 /// Sizes of memory whose bandwidth is drawn; and that of the largest measured.
-const SPANS: [usize; 3] = [16 << 10, 256 << 10, 8 << 20];
+const SPANS: [usize; 3] = [FIRST_CACHE, 256 << 10, 8 << 20];
 
 /// Colours of the kernels' levels and designs, in the order in which they are met.
 const COLOURS: [RGBColor; 7] = [
