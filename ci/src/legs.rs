@@ -53,6 +53,9 @@ const FEATURES: &str = "--features=trit-simd/probe";
 /// The peers that trit is timed beside, a workspace of its own.
 const PEERS: &str = "benches/peers/Cargo.toml";
 
+/// The fuzz targets, another.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
 /// The legs in the order they run: the quickest verdict first.
 pub const LEGS: &[Leg] = &[
     here("fmt", "formatting", &[&["fmt", "--all", "--check"]]),
@@ -82,7 +85,7 @@ pub const LEGS: &[Leg] = &[
     },
     here(
         "docs",
-        "every public item documented, every link alive",
+        "every public item documented, every link of the documentation alive",
         &[&["doc", "--workspace", "--no-deps", FEATURES]],
     ),
     Leg {
@@ -92,6 +95,40 @@ pub const LEGS: &[Leg] = &[
         place: Place::Host,
         work: Work::AllTests,
     },
+    here(
+        "benches",
+        "the benchmarks run, and variants agree on their shapes",
+        &[&[
+            "test",
+            "--profile",
+            "checked",
+            "--workspace",
+            "--bench",
+            "kernels",
+            "--bench",
+            "roofline",
+            "--bench",
+            "tuner",
+        ]],
+    ),
+    here(
+        "fuzz-targets",
+        "no lint in the fuzz targets; their seeds are what the fixtures give",
+        &[
+            &["fmt", "--manifest-path", FUZZ, "--check"],
+            &[
+                "clippy",
+                "--locked",
+                "--manifest-path",
+                FUZZ,
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &["run", "--locked", "--manifest-path", FUZZ, "--example", "seeds", "--", "--check"],
+        ],
+    ),
     kernels("haswell", "AVX2 without AVX-512", x86("Haswell"), &["avx2", "scalar"]),
     kernels("nehalem", "x86-64 without AVX: scalar code", x86("Nehalem"), &["scalar"]),
     Leg {
@@ -151,7 +188,7 @@ pub const LEGS: &[Leg] = &[
         proves: "no undefined behaviour in what Miri can run, on small shapes",
         full_only: true,
         place: Place::Miri,
-        work: Work::Tests { names: SMALL, levels: &["scalar"] },
+        work: Work::Tests { names: SMALL, levels: INTERPRETED },
     },
     Leg {
         name: "peers",
@@ -160,8 +197,24 @@ pub const LEGS: &[Leg] = &[
         place: Place::Host,
         work: Work::Commands(&[
             &["fmt", "--manifest-path", PEERS, "--check"],
-            &["clippy", "--manifest-path", PEERS, "--all-targets", "--", "-D", "warnings"],
-            &["test", "--release", "--manifest-path", PEERS],
+            &[
+                "clippy",
+                "--locked",
+                "--manifest-path",
+                PEERS,
+                "--all-targets",
+                "--features",
+                "whisper",
+                // Bindings without whisper.cpp itself, which takes CMake: as docs.rs has them.
+                "--config",
+                "env.DOCS_RS='1'",
+                "--config",
+                "env.WHISPER_DONT_GENERATE_BINDINGS='1'",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &["test", "--locked", "--release", "--manifest-path", PEERS],
         ]),
     },
     Leg {
@@ -172,6 +225,10 @@ pub const LEGS: &[Leg] = &[
         work: Work::Fuzz { seconds: 60 },
     },
 ];
+
+/// What Miri has: the code is compiled for AVX2 where that exists.
+const INTERPRETED: &[&str] =
+    if cfg!(target_arch = "x86_64") { &["avx2", "scalar"] } else { &["scalar"] };
 
 /// What the emulator's `max` model has at every SVE vector length.
 const ARMV9: &[&str] = &["i8mm", "sve", "dotprod", "neon", "scalar"];

@@ -1,8 +1,9 @@
 //! The test matrix: every leg, what it proves and what it needs to run; and the mutations that the
 //! tests must catch.
 //!
-//! This crate is data. `xtask` runs it on the machine at hand; people with Docker run the same
-//! targets through `cross` (see `Cross.toml`). A leg that is not listed here is not tested.
+//! This crate is data. `xtask` runs it on the machine at hand; people with Docker run the emulated
+//! 64-bit ARM through `cross`, for glibc where these legs are for musl (see `Cross.toml`). A leg that
+//! is not listed here is not tested.
 
 mod legs;
 mod mutations;
@@ -32,8 +33,9 @@ pub enum Work {
     Commands(&'static [&'static [&'static str]]),
     /// Everything `cargo test` finds in the workspace.
     AllTests,
-    /// The unit tests and these integration tests of the crates that compute. `coverage` is among
-    /// them and finds every level of `levels`, by the names they have in kernels' names.
+    /// These integration tests of the crates that compute, and on an emulated CPU their unit tests
+    /// too. `coverage` is among them and finds every level of `levels`, by the names they have in
+    /// kernels' names.
     Tests {
         /// Integration tests.
         names: &'static [&'static str],

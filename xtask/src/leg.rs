@@ -26,6 +26,8 @@ pub(crate) fn run(shell: &Shell, leg: &Leg, cases: u32) -> Result<Option<Coverag
     match leg.name {
         "fmt" => needs::rust_component(shell, "rustfmt", "fmt")?,
         "clippy" => needs::rust_component(shell, "clippy", "clippy")?,
+        // For libFuzzer.
+        "fuzz-targets" => needs::cpp_compiler()?,
         _ => {}
     }
     let cargo = Cargo::new(shell, &leg.place)?;

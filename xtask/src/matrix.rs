@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use trit_ci::{LEGS, Leg, Place, Work};
 use xshell::Shell;
 
@@ -102,12 +102,14 @@ fn run(arguments: &Arguments, quick: bool, cases: u32) -> Result<()> {
 
 fn summarise(outcomes: &[(&Leg, Outcome)], cases: u32) -> Result<()> {
     println!("\n{:14}{:8}{:>8}  {:>13}  proves", "leg", "result", "seconds", "kernels×cases");
-    let [mut failed, mut not_run] = [0; 2];
+    let [mut passed, mut tested, mut failed, mut not_run] = [0; 4];
     let mut kernel_cases = 0;
     for (leg, outcome) in outcomes {
         let [mut seconds, mut exercised, mut more] = [const { String::new() }; 3];
         let result = match outcome {
             Outcome::Passed(time, coverage) => {
+                passed += 1;
+                tested += usize::from(!matches!(leg.work, Work::Commands(_)));
                 seconds = time.as_secs().to_string();
                 if let Some(Coverage { variants, levels }) = coverage {
                     let cases = if leg.place == Place::Miri { leg::MIRI_CASES } else { cases };
@@ -133,14 +135,31 @@ fn summarise(outcomes: &[(&Leg, Outcome)], cases: u32) -> Result<()> {
             println!("{:47}{more}", "");
         }
     }
-    let tested = outcomes.iter().filter(|(leg, _)| !matches!(leg.work, Work::Commands(_))).count();
     println!(
-        "{} legs, {tested} of them with tests; {kernel_cases} cases of kernel variants; \
-         {failed} failed, {not_run} not run",
+        "{passed} of {} legs passed, {tested} of them with tests; {kernel_cases} cases of kernel \
+         variants; {failed} failed, {not_run} not run",
         outcomes.len()
     );
     if failed > 0 {
         bail!("{failed} of {} legs failed", outcomes.len());
     }
+    ensure!(passed > 0, "no leg ran");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_ran_is_success() {
+        let leg = trit_ci::leg("tests").unwrap();
+        let passed = || (leg, Outcome::Passed(Duration::ZERO, None));
+        let not_run = || (leg, Outcome::NotRun("no tool".to_owned()));
+        let failed = || (leg, Outcome::Failed(anyhow::anyhow!("wrong")));
+        assert!(summarise(&[passed(), not_run()], 1).is_ok());
+        assert!(summarise(&[passed(), failed()], 1).is_err());
+        assert!(summarise(&[not_run()], 1).is_err());
+        assert!(summarise(&[], 1).is_err());
+    }
 }

@@ -11,6 +11,7 @@ use trit_simd::Cpu;
 use xshell::{Shell, cmd};
 
 use crate::leg::Cargo;
+use crate::needs::Missing;
 
 /// Which mutations to try; all unless said.
 #[derive(clap::Args)]
@@ -24,8 +25,8 @@ pub(crate) struct Arguments {
 enum Outcome {
     Caught,
     Missed,
-    /// The test's CPU lacks the level, so nothing could be seen.
-    NotRun,
+    /// The test's CPU lacks the level, or a tool is missing, so nothing could be seen.
+    NotRun(String),
     /// Its text is not there once, or the mutant does not compile.
     Unusable(anyhow::Error),
 }
@@ -54,20 +55,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     // A test that fails as it is would catch anything.
     let mut sound: Vec<(&str, [&str; 2])> = Vec::new();
+    let mut missing: Vec<(&str, String)> = Vec::new();
     for mutation in mutations.iter().filter(|mutation| has_level(mutation)) {
         let key = (mutation.leg, mutation.test);
-        if !sound.contains(&key) {
-            ensure!(passes(&shell, mutation)?, "{} fails without any mutation", mutation.test[1]);
-            sound.push(key);
+        if sound.contains(&key) || missing.iter().any(|(leg, _)| *leg == mutation.leg) {
+            continue;
         }
+        match passes(&shell, mutation).map_err(anyhow::Error::downcast::<Missing>) {
+            Ok(passes) => ensure!(passes, "{} fails without any mutation", mutation.test[1]),
+            Err(Ok(Missing(what))) => {
+                missing.push((mutation.leg, what));
+                continue;
+            }
+            Err(Err(error)) => return Err(error),
+        }
+        sound.push(key);
     }
 
     let mut rows = Vec::new();
     for mutation in mutations {
         let start = Instant::now();
-        let outcome = match has_level(mutation) {
-            true => attempt(&shell, mutation).unwrap_or_else(Outcome::Unusable),
-            false => Outcome::NotRun,
+        let missing = missing.iter().find(|(leg, _)| *leg == mutation.leg);
+        let outcome = if let Some((_, what)) = missing {
+            Outcome::NotRun(what.clone())
+        } else if has_level(mutation) {
+            attempt(&shell, mutation).unwrap_or_else(Outcome::Unusable)
+        } else {
+            Outcome::NotRun("this CPU lacks the level".to_owned())
         };
         let seconds = start.elapsed().as_secs();
         rows.push((mutation, outcome, seconds));
@@ -144,7 +158,7 @@ fn summarise(rows: &[(&Mutation, Outcome, u64)]) -> Result<()> {
                 missed += 1;
                 "MISSED"
             }
-            Outcome::NotRun => "not run",
+            Outcome::NotRun(_) => "not run",
             Outcome::Unusable(_) => {
                 unusable += 1;
                 "UNUSABLE"
@@ -152,13 +166,16 @@ fn summarise(rows: &[(&Mutation, Outcome, u64)]) -> Result<()> {
         };
         let Mutation { breaks, leg, level, test, .. } = mutation;
         println!("{breaks:48}{result:9}{seconds:>8}  {}, leg {leg}, level {level}", test[1]);
-        if let Outcome::Unusable(error) = outcome {
-            println!("{:48}{error:#}", "");
+        match outcome {
+            Outcome::Unusable(error) => println!("{:48}{error:#}", ""),
+            Outcome::NotRun(why) => println!("{:48}{why}", ""),
+            Outcome::Caught | Outcome::Missed => {}
         }
     }
     println!("{caught} of {} mutations caught, {missed} missed, {unusable} unusable", rows.len());
     if missed + unusable > 0 {
         bail!("{missed} mutations were missed and {unusable} are unusable");
     }
+    ensure!(caught > 0, "no mutation was tried");
     Ok(())
 }

@@ -1,8 +1,11 @@
-//! Finds what a leg needs on this machine, or installs it and says so.
+//! Finds what a leg needs on this machine, or installs it and says so. What is not there and cannot be
+//! installed is [`Missing`].
 
+use std::env::consts;
+use std::path::Path;
 use std::{env, fmt};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 /// A tool that a leg needs, cannot be installed from here, and may be missing: the leg does not run.
@@ -17,11 +20,25 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
+/// Runs a command that installs `what`.
+fn install(command: xshell::Cmd<'_>, what: &str) -> Result<()> {
+    let run = command.quiet().run();
+    run.map_err(|error| Missing(format!("{what} cannot be installed: {error}")).into())
+}
+
 /// The target triple of this machine's toolchain.
 pub(crate) fn host_target(shell: &Shell) -> Result<String> {
     let version = cmd!(shell, "rustc -vV").quiet().read()?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).context("`rustc -vV` names its host")
+}
+
+/// Makes sure that a C++ compiler is there, as the crate `cc` looks for it on Unix.
+pub(crate) fn cpp_compiler() -> Result<()> {
+    if env::var_os("CXX").is_some() || find_program("c++").is_some() || cfg!(windows) {
+        return Ok(());
+    }
+    Err(Missing("no C++ compiler is installed".to_owned()).into())
 }
 
 /// Makes sure Node is there, recent enough for its WASI.
@@ -53,18 +70,16 @@ pub(crate) fn fuzzer(shell: &Shell) -> Result<()> {
     }
 }
 
-/// Makes sure rustup has the standard library for `target`.
+/// Makes sure that there is a standard library for `target`, from rustup if need be.
 pub(crate) fn rust_target(shell: &Shell, target: &str) -> Result<()> {
-    let installed = cmd!(shell, "rustup target list --installed")
-        .quiet()
-        .read()
-        .with_context(|| format!("rustup is needed to build for {target}"))?;
-    if installed.lines().any(|line| line.trim() == target) {
+    let libraries =
+        cmd!(shell, "rustc --print target-libdir --target {target}").quiet().ignore_stderr();
+    if libraries.read().is_ok_and(|folder| Path::new(&folder).is_dir()) {
         return Ok(());
     }
     eprintln!("installing the Rust standard library for {target}");
-    cmd!(shell, "rustup target add {target}").quiet().run()?;
-    Ok(())
+    let what = format!("the Rust standard library for {target}");
+    install(cmd!(shell, "rustup target add {target}"), &what)
 }
 
 /// Makes sure the rustup component `name` is there (some minimal installations lack clippy).
@@ -74,29 +89,30 @@ pub(crate) fn rust_component(shell: &Shell, name: &str, probe: &str) -> Result<(
         return Ok(());
     }
     eprintln!("installing the Rust component {name}");
-    cmd!(shell, "rustup component add {name}").quiet().run()?;
-    Ok(())
+    install(cmd!(shell, "rustup component add {name}"), &format!("the Rust component {name}"))
 }
 
-/// Path of the qemu-user emulator `name`, installed from the system's packages if it is missing.
+/// Path of the qemu-user emulator `name`, installed from the system's packages if it is missing. It runs
+/// programs for Linux on Linux.
 pub(crate) fn emulator(shell: &Shell, name: &str) -> Result<String> {
+    if consts::OS != "linux" {
+        return Err(
+            Missing(format!("{name} emulates CPUs on Linux, and this is {}", consts::OS)).into()
+        );
+    }
     if let Some(found) = find_emulator(name) {
         return Ok(found);
     }
     if find_program("apt-get").is_none() {
-        bail!(
-            "{name} is not installed. Install qemu-user (Fedora: dnf install qemu-user, \
-             Arch: pacman -S qemu-user), or leave its legs out with --skip"
-        );
+        let how = "install qemu-user (Fedora: dnf install qemu-user, Arch: pacman -S qemu-user)";
+        return Err(Missing(format!("{name} is not installed; {how}")).into());
     }
     // `env` runs the program as it is.
     let elevate = if is_root(shell) { "env" } else { "sudo" };
     eprintln!("installing the package qemu-user, for {name}");
-    cmd!(shell, "{elevate} apt-get update -qq").quiet().run()?;
-    cmd!(shell, "{elevate} apt-get install -y -qq --no-install-recommends qemu-user")
-        .quiet()
-        .ignore_stdout()
-        .run()?;
+    install(cmd!(shell, "{elevate} apt-get update -qq"), "qemu-user")?;
+    let package = cmd!(shell, "{elevate} apt-get install -y -qq --no-install-recommends qemu-user");
+    install(package.ignore_stdout(), "qemu-user")?;
     find_emulator(name).with_context(|| format!("qemu-user is installed but has no {name}"))
 }
 

@@ -209,7 +209,7 @@ mod tests {
             let model = open(&path).unwrap();
             assert_eq!(model.header().config.n_audio_state, 384);
             let name = "decoder.blocks.3.cross_attn.out.weight";
-            let Values::Dense(values) = model.read(name, 384 * 384).unwrap() else {
+            let Values::Dense(values) = model.read(name, &[384, 384]).unwrap() else {
                 panic!("{name} is stored as trits");
             };
             assert!(values.iter().all(|w| [-1.0, 0.0, 1.0].contains(&(w * 32.0))));

@@ -1,15 +1,18 @@
 //! Writes the seeds `corpus/<target>/seed-*` anew, from the fixtures of `trit-whisper`.
 //!
 //! ```sh
-//! cargo run --example seeds
+//! cargo run --example seeds                # writes them
+//! cargo run --example seeds -- --check     # only sees that they are there and the same
 //! ```
 
 mod checkpoints;
 mod draft;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs;
 use std::path::Path;
+use std::{env, fs};
 
 use draft::Draft;
 use trit_fuzz::{ggml_bin, hugging_face};
@@ -17,10 +20,20 @@ use trit_fuzz::{ggml_bin, hugging_face};
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let fixtures = root.join("../trit-whisper/tests/fixtures");
+    let check = env::args().any(|argument| argument == "--check");
+    let made = RefCell::new(BTreeSet::new());
     let write = |target: &str, name: &str, seed: &[u8]| {
         let folder = root.join("corpus").join(target);
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join(format!("seed-{name}")), seed)
+        let path = folder.join(format!("seed-{name}"));
+        if check {
+            let same = fs::read(&path).is_ok_and(|stored| stored == seed);
+            assert!(same, "{} is not what the fixtures give", path.display());
+        } else {
+            fs::create_dir_all(&folder)?;
+            fs::write(&path, seed)?;
+        }
+        made.borrow_mut().insert(path);
+        Ok::<_, std::io::Error>(())
     };
 
     for (target, name, draft) in kernels() {
@@ -92,6 +105,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         let file = fs::read(fixtures.join(name))?;
         let seed = [&[0][..], &file[..file.len().min(most)]].concat();
         write("audio", name, &seed)?;
+    }
+
+    let made = made.into_inner();
+    for target in fs::read_dir(root.join("corpus"))? {
+        for seed in fs::read_dir(target?.path())? {
+            let seed = seed?;
+            let is_seed = seed.file_name().to_string_lossy().starts_with("seed-");
+            let path = seed.path();
+            assert!(!is_seed || made.contains(&path), "{} is made by nothing", path.display());
+        }
     }
     Ok(())
 }
