@@ -3,6 +3,8 @@
 mod bench;
 mod kernels;
 mod leg;
+#[cfg(test)]
+mod links;
 mod machine;
 mod matrix;
 mod mca;
