@@ -1,7 +1,7 @@
 //! What the tuner gains on this machine: 20 shapes, each searched and then run by the default and by
 //! the variant chosen, in turns.
 //!
-//! `cargo bench -p trit-benches --bench tuner [-- PART] [--level=LEVEL]` takes the shapes whose line
+//! `cargo bench -p trit-benches --bench tuner [-- PART] [--level LEVEL]` takes the shapes whose line
 //! contains the part, and a CPU held back to a level that it has.
 
 use std::cell::RefCell;
@@ -41,11 +41,18 @@ fn compare(kernels: [&Kernels; 2], runs: usize, call: impl FnMut(&Kernels)) -> [
 
 fn main() {
     // `cargo test` runs it as well, without this argument: then only to see that it works.
-    let is_bench = env::args().any(|argument| argument == "--bench");
-    let part = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let (mut is_bench, mut part, mut level) = (false, String::new(), None);
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.split_once('=') {
+            Some(("--level", name)) => level = Some(name.to_owned()),
+            _ if argument == "--level" => level = Some(arguments.next().expect("a level's name")),
+            _ if argument == "--bench" => is_bench = true,
+            _ if argument.starts_with('-') => panic!("there is no option {argument}"),
+            _ => part = argument,
+        }
+    }
     let (most, runs) = if is_bench { (usize::MAX, 101) } else { (1, 1) };
-    let level =
-        env::args().find_map(|argument| Some(argument.strip_prefix("--level=")?.to_owned()));
     let cpu = match level {
         None => Cpu::detect(),
         Some(name) => Level::ALL
@@ -67,9 +74,9 @@ fn main() {
         let (layout, rows, k, tokens) = product;
         (format!("{layout:?} {rows}x{k} M={tokens}"), product)
     });
-    for (name, (layout, rows, k, tokens)) in
-        named.filter(|(name, _)| name.contains(&part)).take(most)
-    {
+    let named: Vec<_> = named.filter(|(name, _)| name.contains(&part)).take(most).collect();
+    assert!(!named.is_empty(), "no product's line contains `{part}`");
+    for (name, (layout, rows, k, tokens)) in named {
         let (weights, acts) = (Weights::new(layout, rows, k), Acts::new(tokens, k));
         let product = |kernels: &Kernels, y: &mut [f32]| {
             let (weights, acts) = (weights.view(), acts.view());

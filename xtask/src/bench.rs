@@ -44,7 +44,7 @@ struct Row {
     interval_ns: [f64; 2],
     /// Elements of an iteration (multiply-accumulates of a product), where the benchmark says them.
     elements: Option<u64>,
-    /// The commit that was measured; "+" if the working tree differed from it.
+    /// The commit that was measured; "+" if the working tree differed from it; "unknown" without git.
     commit: String,
     /// The compiler.
     rustc: String,
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     // Before anything is measured that could not be kept, or is changed meanwhile.
     record::ensure_of(&machine, &page)?;
     let mut groups = earlier(&json)?;
-    let (commit, rustc) = (commit(&shell)?, rustc(&shell)?);
+    let (commit, rustc) = (commit(&shell), rustc(&shell)?);
     let results = tempfile::tempdir()?;
     {
         let _home = shell.push_env("CRITERION_HOME", results.path());
@@ -164,11 +164,16 @@ fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
     serde_json::from_str(&text).with_context(|| format!("{} is not criterion's", path.display()))
 }
 
-/// The commit of the working tree.
-fn commit(shell: &Shell) -> Result<String> {
-    let head = cmd!(shell, "git rev-parse --short HEAD").quiet().read()?;
-    let changed = cmd!(shell, "git status --porcelain --untracked-files=no").quiet().read()?;
-    Ok(if changed.is_empty() { head } else { head + "+" })
+/// The commit of the working tree, which may have been unpacked from an archive.
+fn commit(shell: &Shell) -> String {
+    let read = |command: xshell::Cmd<'_>| command.quiet().ignore_stderr().read();
+    let head = read(cmd!(shell, "git rev-parse --short HEAD"));
+    let changed = read(cmd!(shell, "git status --porcelain --untracked-files=no"));
+    match (head, changed) {
+        (Ok(head), Ok(changed)) if changed.is_empty() => head,
+        (Ok(head), Ok(_)) => head + "+",
+        _ => "unknown".to_owned(),
+    }
 }
 
 fn rustc(shell: &Shell) -> Result<String> {
@@ -235,6 +240,10 @@ mod tests {
             page.contains("| `T4/avx2` | 10.00 | 9.00 … 11.00 | 59.0 | abc | 1.95.0 |"),
             "{page}"
         );
+
+        let shell = Shell::new().unwrap();
+        shell.change_dir(folder.path());
+        assert_eq!(commit(&shell), "unknown");
 
         let json = folder.path().join("record.json");
         record::write(&json, &serde_json::to_string(&record).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! `cargo xtask peers`: the same ternary products by trit and by published crates, in one table.
 //!
 //! The program is `benches/peers`, a workspace of its own, so that its dependencies concern nobody
-//! else. It needs Rust alone. Peers run as their crates are by default: each detects the CPU itself.
+//! else. It needs Rust and a C compiler. Peers run as their crates are by default: each detects the CPU itself.
 //!
 //! `cargo xtask peers --whisper SIZE` compares whole models with whisper.cpp instead, which takes CMake
 //! and a C++ compiler.
@@ -36,11 +36,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let record = *record || (filter.is_none() && options.is_empty());
     let shell = Shell::new()?;
     shell.change_dir(workspace_root()?);
-    // One thread for everybody, and whisper.cpp's bindings as whisper-rs has them, without libclang.
+    // One thread for everybody; whisper.cpp's bindings as whisper-rs has them, without libclang, and its
+    // code for the CPU at hand.
     let _environment = [
         ("RAYON_NUM_THREADS", "1"),
         ("CANDLE_NUM_THREADS", "1"),
         ("WHISPER_DONT_GENERATE_BINDINGS", "1"),
+        ("GGML_NATIVE", "ON"),
     ]
     .map(|(name, value)| shell.push_env(name, value));
     let machine = Machine::here()?;
@@ -60,8 +62,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let size = size.as_ref().map_or(&[][..], |words| &words[..]);
     let table = cmd!(
         shell,
-        "cargo run --release --manifest-path {manifest} {features...} -- {filter...} {size...} {options...}"
+        "cargo run --locked --release --manifest-path {manifest} {features...} -- {filter...} {size...} {options...}"
     )
+    // whisper.cpp takes it for a reason not to compile for the CPU at hand.
+    .env_remove("SOURCE_DATE_EPOCH")
     .read()?;
     println!("{table}");
     if record {

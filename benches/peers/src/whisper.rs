@@ -184,6 +184,11 @@ fn table(size: Size, names: &[&str], times: &[[f64; 2]], logits: &[Vec<f32>]) ->
     }
     out += "\nMedians. Encoding includes the log-mel and the keys and values of cross-attention. All have the \
             same weights; cosines are with the logits of the first after the last token.\n";
+    out += &format!(
+        "\nwhisper.cpp {}, compiled for this CPU: {}\n",
+        whisper_rs::get_whisper_version(),
+        whisper_rs::print_system_info().trim()
+    );
     Ok(out)
 }
 
