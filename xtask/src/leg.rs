@@ -166,9 +166,10 @@ impl Cargo {
                 let isolation = ("MIRIFLAGS".to_owned(), "-Zmiri-disable-isolation".to_owned());
                 cargo.environment.push(isolation);
                 if consts::ARCH == "x86_64" {
-                    // Miri asks no CPU: what the code is compiled for is what it has.
-                    let features = ("RUSTFLAGS".to_owned(), "-C target-feature=+avx2".to_owned());
-                    cargo.environment.push(features);
+                    // Miri asks no CPU: what the code is compiled for is what it has. All that the level
+                    // `avx2` needs.
+                    let features = "-C target-feature=+avx2,+f16c".to_owned();
+                    cargo.environment.push(("RUSTFLAGS".to_owned(), features));
                 }
             }
             Place::Fuzzer => {
