@@ -23,8 +23,10 @@ pub(crate) struct Span {
 pub(crate) struct Moves {
     /// Samples to move on.
     pub(crate) samples: usize,
-    /// Whether it ends in one timestamp alone: nothing is spoken after it.
-    pub(crate) single_ending: bool,
+    /// Whether nothing is spoken after its segments: it ends in one timestamp alone, or with speech.
+    pub(crate) is_over: bool,
+    /// Whether text follows its segments, which is left to the next window.
+    pub(crate) leaves_text: bool,
 }
 
 /// A window as it was decoded, before it is cut into segments.
@@ -169,14 +171,27 @@ impl<'t> Window<'t> {
 pub(crate) struct Cutter<'c> {
     pub(crate) config: &'c Config,
     pub(crate) options: &'c Options<'c>,
+    /// The first sample that no window begins at: speech is over, as far as is known.
+    pub(crate) over: usize,
+}
+
+/// A part of a window's tokens with text in it, and the samples of the window that its timestamps say.
+struct Piece {
+    start: usize,
+    end: usize,
+    text: Range<usize>,
+    tokens: Range<usize>,
 }
 
 impl Cutter<'_> {
     /// Tells the segments of a window to `emit`. What has no text or no length is no segment.
     ///
+    /// What follows the last pair of timestamps is left to the next window, which begins there, as in
+    /// openai-whisper. Where speech is over there is no such window, and it is the last segment.
+    ///
     /// A window is padded with silence, and timestamps may lie in it, beyond the end of the audio.
-    /// openai-whisper leaves them there. Here a segment ends with the audio, and one that would begin
-    /// after that begins where the segment before ended, or a step before the end, but not before it.
+    /// openai-whisper leaves them there. Here a segment ends with the audio, and those that would begin
+    /// after that share what is left of it after the segment before, which ends a step earlier for each.
     pub(crate) fn cut(
         &self,
         table: TokenTable<'_>,
@@ -188,51 +203,70 @@ impl Cutter<'_> {
         let step = config.timestamp_step as usize;
         // Text where the rules put a timestamp, which comes first, would be at the beginning.
         let time = |id: u32| id.saturating_sub(config.timestamp_first) as usize * step;
-        let mut before = 0..0;
-        let mut emit = |start: usize, end: usize, from: usize, to: usize| {
-            let is_text = |id: &u32| *id < config.eot;
-            let slice = &tokens[from..to];
-            let skip = slice.iter().position(is_text).unwrap_or(slice.len());
-            let text = slice[skip..].split(|id| !is_text(id)).next().unwrap_or(&[]);
-            let blank = text.iter().all(|&id| table.bytes(id).trim_ascii().is_empty());
-            if !blank && start < end {
-                let end = end.min(length);
-                let start = if start < end {
-                    start
+        let cut = cut(config, tokens);
+        let moves = match cut {
+            Cut::Whole { .. } => Moves {
+                samples: length,
+                is_over: ends_in_one_timestamp(config, tokens),
+                leaves_text: false,
+            },
+            Cut::Pairs { complete, single_ending } => {
+                let samples = time(tokens[complete - 1]);
+                let has_rest = text(config, table, tokens, complete..tokens.len()).is_some();
+                if single_ending || has_rest && self.is_over(window.start, samples) {
+                    Moves { samples: length, is_over: true, leaves_text: false }
                 } else {
-                    before.end.min(end.saturating_sub(step)).max(before.start)
-                };
-                before = start..end;
-                emit(Span {
-                    start: window.start + start,
-                    end: window.start + end,
-                    text: from + skip..from + skip + text.len(),
-                    tokens: from..to,
-                });
+                    Moves { samples, is_over: false, leaves_text: has_rest }
+                }
             }
         };
-        match cut(config, tokens) {
+        let times = |piece: &Range<usize>| match cut {
             Cut::Whole { end } => {
                 // openai-whisper starts such a segment at 0 whatever its first timestamp says; here
                 // that counts, unless it is the only one, which it takes for the end.
                 let end = end.map_or(length, time);
                 let start = tokens.first().filter(|&&id| is_timestamp(config, id));
                 let start = start.map_or(0, |&id| time(id));
-                emit(if start < end { start } else { 0 }, end, 0, tokens.len());
-                Moves { samples: length, single_ending: ends_in_one_timestamp(config, tokens) }
+                (if start < end { start } else { 0 }, end)
             }
-            Cut::Pairs { complete, single_ending } => {
-                let mut from = 0;
-                for to in (Pairs { config, tokens, at: 1, single_ending }) {
-                    if let [first, .., last] = tokens[from..to] {
-                        emit(time(first), time(last), from, to);
-                    }
-                    from = to;
-                }
-                let samples = if single_ending { length } else { time(tokens[complete - 1]) };
-                Moves { samples, single_ending }
+            Cut::Pairs { .. } => {
+                let (start, last) = (time(tokens[piece.start]), tokens[piece.end - 1]);
+                // To the end of the window, or beyond it where the beginning is.
+                let end =
+                    if is_timestamp(config, last) { time(last) } else { length.max(start + 1) };
+                (start, end)
             }
+        };
+        let pieces = || {
+            let to_the_end = moves.is_over || matches!(cut, Cut::Whole { .. });
+            let mut from = 0;
+            let ends = Ends { config, tokens, at: 1, to_the_end };
+            ends.map(move |to| core::mem::replace(&mut from, to)..to).filter_map(|piece| {
+                let (start, end) = times(&piece);
+                let text = text(config, table, tokens, piece.clone()).filter(|_| start < end)?;
+                Some(Piece { start, end, text, tokens: piece })
+            })
+        };
+        let mut beyond = pieces().filter(|piece| piece.start >= length).count();
+        let mut before = 0;
+        for Piece { start, end, text, tokens } in pieces() {
+            let is_beyond = start >= length;
+            let start = if is_beyond { before } else { start };
+            beyond -= usize::from(is_beyond);
+            let share = step.min(length.saturating_sub(start) / (beyond + 1));
+            let end = end.min(length - beyond * share);
+            // Of audio with fewer samples than segments, the last has them all.
+            let start = start.min(end.saturating_sub(1));
+            before = end;
+            emit(Span { start: window.start + start, end: window.start + end, text, tokens });
         }
+        moves
+    }
+
+    /// Whether no window follows one that begins at `start` and moves on by so many samples.
+    pub(crate) fn is_over(&self, start: usize, samples: usize) -> bool {
+        // A window always moves on, whatever its timestamps say.
+        start + samples.max(self.config.timestamp_step as usize) >= self.over
     }
 
     /// Tells a segment to `emit` in parts of no more characters than the options allow, as far as
@@ -327,16 +361,31 @@ fn cut(config: &Config, tokens: &[u32]) -> Cut {
     }
 }
 
-/// Ends of the segments of `tokens`: between the timestamps of each pair, and the end of all if it
-/// is a single timestamp.
-struct Pairs<'c> {
+/// The first text in some of the tokens, if there is more to it than blanks.
+fn text(
+    config: &Config,
+    table: TokenTable<'_>,
+    tokens: &[u32],
+    piece: Range<usize>,
+) -> Option<Range<usize>> {
+    let is_text = |id: &u32| *id < config.eot;
+    let skip = tokens[piece.clone()].iter().position(is_text)?;
+    let from = piece.start + skip;
+    let text = tokens[from..piece.end].split(|id| !is_text(id)).next()?;
+    let blank = text.iter().all(|&id| table.bytes(id).trim_ascii().is_empty());
+    (!blank).then_some(from..from + text.len())
+}
+
+/// Ends of the segments of `tokens`: between the timestamps of each pair, and the end of all if that
+/// is asked for.
+struct Ends<'c> {
     config: &'c Config,
     tokens: &'c [u32],
     at: usize,
-    single_ending: bool,
+    to_the_end: bool,
 }
 
-impl Iterator for Pairs<'_> {
+impl Iterator for Ends<'_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
@@ -348,7 +397,7 @@ impl Iterator for Pairs<'_> {
                 return Some(at);
             }
         }
-        core::mem::take(&mut self.single_ending).then_some(self.tokens.len())
+        core::mem::take(&mut self.to_the_end).then_some(self.tokens.len())
     }
 }
 
@@ -360,6 +409,15 @@ mod tests {
     /// Where the segments of some tokens are in a window of `length` samples that begins at 1000.
     /// Numbers from 1000 on stand for timestamps.
     fn places(length: usize, tokens: &[u32]) -> std::vec::Vec<[usize; 2]> {
+        places_before(usize::MAX, length, tokens).0
+    }
+
+    /// The same where no window begins at sample `over` of this one, and how it is done.
+    fn places_before(
+        over: usize,
+        length: usize,
+        tokens: &[u32],
+    ) -> (std::vec::Vec<[usize; 2]>, Moves) {
         let model = Model::parse(embedded::model()).unwrap();
         // Steps as Whisper's.
         let config = &Config { timestamp_step: 320, ..*model.config() };
@@ -378,12 +436,12 @@ mod tests {
             silent: false,
         };
         let mut found = std::vec::Vec::new();
-        let cutter = Cutter { config, options: &options };
-        cutter.cut(model.tokens(), &window, &mut |span| {
+        let cutter = Cutter { config, options: &options, over: over.saturating_add(1000) };
+        let moves = cutter.cut(model.tokens(), &window, &mut |span| {
             assert!(!window.tokens[span.text.clone()].is_empty());
             found.push([span.start - 1000, span.end - 1000]);
         });
-        found
+        (found, moves)
     }
 
     #[test]
@@ -392,15 +450,42 @@ mod tests {
         // The last begins with the end of the audio, or beyond it.
         assert_eq!(places(3500, &[1005, 3, 1008, 1011, 4, 1020]), [[1600, 2560], [2560, 3500]]);
         assert_eq!(places(3200, &[1005, 3, 1008, 1010, 4, 1020]), [[1600, 2560], [2560, 3200]]);
+        // What lies beyond it takes a step each from what lies in it, and none overlap.
         let twice = places(3200, &[1005, 3, 1012, 1012, 4, 1020, 1020, 5, 1030]);
-        assert_eq!(twice, [[1600, 3200], [2880, 3200], [2880, 3200]]);
+        assert_eq!(twice, [[1600, 2560], [2560, 2880], [2880, 3200]]);
+        let later = places(4000, &[1005, 3, 1008, 1020, 4, 1021, 1021, 5, 1030]);
+        assert_eq!(later, [[1600, 2560], [2560, 3680], [3680, 4000]]);
         // There may be no whole step between the beginning of one and the end.
         let close = places(1100, &[1003, 3, 1006, 1006, 4, 1009]);
-        assert_eq!(close, [[960, 1100], [960, 1100]]);
+        assert_eq!(close, [[960, 1030], [1030, 1100]]);
+        assert_eq!(places(2, &[1000, 3, 1005, 1005, 4, 1009, 1009, 5, 1010]).len(), 3);
         // Alone, it has all of the window, however short that is.
         assert_eq!(places(100, &[1005, 3, 1008]), [[0, 100]]);
         assert_eq!(places(100, &[3]), [[0, 100]]);
         // What has no length by its own timestamps is no segment, as in openai-whisper.
         assert_eq!(places(9600, &[1005, 3, 1005, 1005, 4, 1020]), [[1600, 6400]]);
+    }
+
+    /// Text after the last pair of timestamps, which the next window begins with if there is one.
+    #[test]
+    fn text_is_told_where_speech_is_over() {
+        let tokens = [1000, 3, 1010, 1010, 4];
+        let (found, moves) = places_before(3201, 9600, &tokens);
+        assert_eq!(found, [[0, 3200]]);
+        assert!(moves.samples == 3200 && moves.leaves_text && !moves.is_over);
+        for over in [3200, 3000, 0] {
+            let (found, moves) = places_before(over, 9600, &tokens);
+            assert_eq!(found, [[0, 3200], [3200, 9600]]);
+            assert!(moves.samples == 9600 && !moves.leaves_text && moves.is_over);
+        }
+        // Its beginning may lie beyond the audio.
+        assert_eq!(places_before(3100, 3200, &tokens).0, [[0, 2880], [2880, 3200]]);
+        // A window moves on by a step, whatever it says.
+        assert_eq!(places_before(320, 9600, &[1000, 1000, 4]).0, [[0, 9600]]);
+        // Nothing is left.
+        let (found, moves) = places_before(0, 9600, &[1000, 3, 1010, 1010]);
+        assert!(found == [[0, 3200]] && moves.samples == 3200 && !moves.leaves_text);
+        let (found, moves) = places_before(0, 9600, &[1000, 3, 1010, 1010, 4, 1020]);
+        assert_eq!((found.last(), moves.samples), (Some(&[3200, 6400]), 9600));
     }
 }

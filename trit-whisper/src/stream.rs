@@ -16,7 +16,7 @@ use crate::samples::Samples;
 use crate::segment::Segment;
 use crate::tokens::TokenTable;
 use crate::transcribe::{Carry, Event, Transcriber};
-use crate::vad::{Stretch, Vad, VadOptions};
+use crate::vad::{self, Stretch, Vad, VadOptions};
 
 /// How to transcribe a stream. Lengths are samples at 16 kHz.
 ///
@@ -341,7 +341,8 @@ impl<'m, 'a> Stream<'m, 'a> {
             }
         };
         // What may change is nothing to go on from.
-        self.transcriber.transcribe_on(self.carry.as_ref(), &mut utterance, &mut note)?;
+        let carry = self.carry.as_ref();
+        self.transcriber.transcribe_on(carry, usize::MAX, &mut utterance, &mut note)?;
         let same = self.text.iter().zip(&self.before).take_while(|(a, b)| a == b).count();
         tell(StreamEvent::Partial(Partial {
             start: self.first,
@@ -379,7 +380,8 @@ impl<'m, 'a> Stream<'m, 'a> {
         // Of a long utterance, all but silence may have been decoded.
         if first < spoken {
             let len = end.saturating_sub(first).min(self.held.len());
-            self.decode(len, spoken - first, tell)?;
+            let spoken = spoken - first;
+            self.decode(len, spoken, vad::over(spoken, len), tell)?;
         }
         self.drop_before(end);
         self.forget_text();
@@ -390,18 +392,20 @@ impl<'m, 'a> Stream<'m, 'a> {
     /// Decodes a window of an utterance that goes on, and keeps what comes after its last whole
     /// segment.
     fn make_room(&mut self, tell: &mut dyn FnMut(StreamEvent<'_>)) -> Result<(), Error> {
-        let done = self.decode(self.held.len(), 1, tell)?;
+        let silence = self.vad.silent_since().map(|at| at.saturating_sub(self.first));
+        let done = self.decode(self.held.len(), 1, silence.unwrap_or(usize::MAX), tell)?;
         self.drop_before(self.first + done.max(Vad::FRAME));
         self.forget_text();
         Ok(())
     }
 
     /// Tells the segments of the first `len` samples held, in windows that begin before `starts`, and
-    /// returns how far they go.
+    /// returns how far they go. At `over` and later samples no window will begin, now or later.
     fn decode(
         &mut self,
         len: usize,
         starts: usize,
+        over: usize,
         tell: &mut dyn FnMut(StreamEvent<'_>),
     ) -> Result<usize, Error> {
         let (first, mut done) = (self.first, 0);
@@ -412,7 +416,7 @@ impl<'m, 'a> Stream<'m, 'a> {
             _ => {}
         };
         let before = self.carry.as_ref();
-        let carry = self.transcriber.transcribe_on(before, &mut utterance, &mut note)?;
+        let carry = self.transcriber.transcribe_on(before, over, &mut utterance, &mut note)?;
         if self.options.keep_context {
             self.carry = Some(carry);
         }

@@ -153,6 +153,11 @@ impl Vad {
         Self::FRAME - self.pending.len()
     }
 
+    /// Where silence began, if there is any after speech that has not ended by it.
+    pub(crate) fn silent_since(&self) -> Option<usize> {
+        self.silence
+    }
+
     /// Where speech began, with padding, if it goes on.
     pub fn speaking_since(&self) -> Option<usize> {
         self.start.map(|start| start.saturating_sub(self.padding()))
@@ -252,6 +257,14 @@ pub(crate) struct Gate {
     /// Samples seen so far.
     seen: usize,
     ended: bool,
+    /// The first sample that no window begins at, where it is not the detector that says so.
+    over: usize,
+}
+
+/// The first sample that no window begins at, where speech ends at `spoken` and the audio at `end`: what
+/// does not fill a frame of the log-mel is none.
+pub(crate) fn over(spoken: usize, end: usize) -> usize {
+    spoken.min((end + 1).saturating_sub(HOP))
 }
 
 impl Gate {
@@ -259,7 +272,23 @@ impl Gate {
     pub(crate) fn new(options: Option<VadOptions>, range: Range<usize>) -> Self {
         let vad = options.map(|options| Vad { position: range.start, ..Vad::new(options) });
         let stretches = Deque::new();
-        Self { vad, stretches, limit: range.end, seen: range.start, ended: false }
+        let (limit, seen, over) = (range.end, range.start, usize::MAX);
+        Self { vad, stretches, limit, seen, ended: false, over }
+    }
+
+    /// Somebody else knows that no window begins at this sample or later.
+    #[cfg(feature = "std")]
+    pub(crate) fn end_at(&mut self, over: usize) {
+        self.over = over;
+    }
+
+    /// The first sample that no window begins at after the last one, in the same stretch of speech, as
+    /// far as is known. Without a detector all audio has windows.
+    pub(crate) fn over(&self) -> usize {
+        let Some(vad) = &self.vad else { return self.over };
+        let spoken = self.stretches.front().map(|stretch| stretch.spoken).or(vad.silent_since());
+        let spoken = spoken.unwrap_or(usize::MAX);
+        if self.ended { over(spoken, self.seen) } else { spoken }
     }
 
     /// Where the audio ends, when there is no window left from `seek` on.
@@ -386,6 +415,32 @@ mod tests {
             assert!(windows(&mut gate, &[0.0; 20_000], most).is_empty());
             assert_eq!(gate.end(0), 20_000);
         }
+    }
+
+    /// What a detector has heard, as far as windows depend on it.
+    fn heard(start: Option<usize>, silence: Option<usize>, stretches: &[Stretch]) -> Gate {
+        let mut gate = Gate::new(Some(VadOptions::default()), 0..usize::MAX);
+        gate.vad = gate.vad.map(|vad| Vad { start, silence, ..vad });
+        gate.stretches.extend(stretches.iter().cloned());
+        gate
+    }
+
+    #[test]
+    fn no_window_begins_where_speech_is_over() {
+        assert_eq!(Gate::new(None, 0..9).over(), usize::MAX);
+        assert_eq!(heard(None, None, &[]).over(), usize::MAX);
+        assert_eq!(heard(Some(100), None, &[]).over(), usize::MAX);
+        // Speech may go on, but by now it is silent.
+        assert_eq!(heard(Some(100), Some(900), &[]).over(), 900);
+        let stretches =
+            [(0..700, 500), (1000..1900, 1900)].map(|(range, spoken)| Stretch { range, spoken });
+        assert_eq!(heard(Some(3000), Some(4000), &stretches).over(), 500);
+        // What is left at the end of the audio is too little for a window.
+        let gate = Gate { ended: true, seen: 1900, ..heard(None, None, &stretches[1..]) };
+        assert_eq!(gate.over(), 1900 - HOP + 1);
+        let mut gate = Gate::new(None, 0..9);
+        gate.end_at(7);
+        assert_eq!(gate.over(), 7);
     }
 
     #[test]

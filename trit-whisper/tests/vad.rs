@@ -3,10 +3,17 @@
 //! `cargo test --profile checked -p trit-whisper --test vad -- --nocapture` prints the rates that
 //! docs/usage.md gives.
 
+mod multilingual;
+
 use std::ops::Range;
 use std::path::Path;
 
-use trit_whisper::{SAMPLE_RATE, Vad, VadOptions, Whisper, audio};
+use trit_simd::parallel::Sequential;
+use trit_simd::{Cpu, Kernels};
+use trit_whisper::{
+    Event, MemoryPlan, Model, Options, SAMPLE_RATE, Stream, StreamEvent, StreamOptions,
+    Transcriber, Vad, VadOptions, Whisper, audio,
+};
 
 fn stretches(samples: &[f32], options: VadOptions) -> Vec<Range<usize>> {
     let mut vad = Vad::new(options);
@@ -142,4 +149,103 @@ fn words_are_told_from_noise() {
             assert!(found[0] <= most[0] && found[1] <= most[1]);
         }
     }
+}
+
+/// A window's place and tokens, the tokens of its segments, and where the next one may begin.
+#[derive(Debug)]
+struct Done {
+    place: Range<usize>,
+    tokens: Vec<u32>,
+    told: Vec<u32>,
+    next: usize,
+}
+
+/// A random model ends many windows in text after a pair of timestamps. The next window has it, or
+/// where speech is over, and there is none, it is a segment: so in files and in streams.
+#[test]
+fn no_text_is_lost_where_speech_ends() {
+    let model = Model::parse(multilingual::file()).unwrap();
+    let config = *model.config();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/yes-no.flac");
+    let samples = audio::read_file(&path).unwrap().samples;
+    let kernels = Kernels::new(&Cpu::detect());
+    let mut rests = 0;
+    for words in [false, true] {
+        let options = Options {
+            language: Some(config.language_first),
+            temperatures: &[0.0],
+            no_speech_threshold: Some(1.0),
+            words,
+            ..Options::default()
+        };
+        for (at, first) in (0..8_000).step_by(700).enumerate() {
+            let min_silence = [300, 2_000, 4_800][at % 3];
+            let gain = [0.5, 1.5, 0.3, 1.0][at % 4];
+            let samples: Vec<f32> =
+                samples[first..].iter().map(|x| (x * gain).clamp(-1.0, 1.0)).collect();
+            let vad = VadOptions { min_silence, ..VadOptions::WHOLE };
+            let options = Options { vad: Some(vad), ..options };
+            let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+            let mut transcriber =
+                Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+            let mut windows: Vec<Done> = Vec::new();
+            let mut segments = Vec::new();
+            let mut tell = |event: Event<'_>| match event {
+                Event::Window(window) => windows.push(Done {
+                    place: window.start..window.end,
+                    tokens: window.tokens.to_vec(),
+                    told: Vec::new(),
+                    next: 0,
+                }),
+                Event::Segment(segment) => {
+                    windows.last_mut().unwrap().told.extend(segment.tokens);
+                    segments.push((segment.start, segment.end, segment.tokens.to_vec()));
+                }
+                Event::Progress { done, .. } => {
+                    if let Some(window) = windows.last_mut().filter(|window| window.next == 0) {
+                        window.next = done;
+                    }
+                }
+                _ => {}
+            };
+            transcriber.transcribe(&samples, &mut tell).unwrap();
+            for (at, window) in windows.iter().enumerate() {
+                let is_stamp = |at: usize| window.tokens[at] >= config.timestamp_first;
+                let ends = (1..window.tokens.len()).rev();
+                let pair = ends.into_iter().find(|&at| is_stamp(at - 1) && is_stamp(at));
+                let rest: Vec<u32> = window.tokens[pair.unwrap_or(window.tokens.len())..]
+                    .iter()
+                    .copied()
+                    .filter(|&id| id < config.eot)
+                    .collect();
+                let bytes: Vec<u8> =
+                    rest.iter().flat_map(|&id| model.tokens().bytes(id)).copied().collect();
+                if bytes.trim_ascii().is_empty() || window.told.ends_with(&rest) {
+                    rests += usize::from(!rest.is_empty() && window.next == window.place.end);
+                    continue;
+                }
+                let next = windows.get(at + 1).map(|next| next.place.start);
+                assert_eq!(next, Some(window.next), "{window:?}");
+            }
+            assert!(segments.is_sorted_by(|a, b| a.1 <= b.0), "{segments:?}");
+
+            let transcriber =
+                Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+            let how = StreamOptions { vad, keep_context: true, ..StreamOptions::default() };
+            let mut stream = Stream::new(transcriber, how).unwrap();
+            let mut streamed = Vec::new();
+            let mut tell = |event: StreamEvent<'_>| {
+                if let StreamEvent::Segment(segment) = event {
+                    streamed.push((segment.start, segment.end, segment.tokens.to_vec()));
+                }
+            };
+            stream.push(&samples, &mut tell).unwrap();
+            stream.finish(&mut tell).unwrap();
+            if !words {
+                assert_eq!(streamed, segments);
+            }
+        }
+    }
+    println!("{rests} windows end in text where speech does");
+    assert!(rests > 0, "no windows end in text where speech does");
 }

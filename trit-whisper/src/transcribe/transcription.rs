@@ -128,14 +128,16 @@ pub(crate) struct Carry {
 #[cfg(feature = "std")]
 impl Transcriber<'_, '_> {
     /// As [`transcribe_from`](Self::transcribe_from), of audio that goes on from what left `carry`, if
-    /// there is any such.
+    /// there is any such. At `over` and later samples no window will begin.
     pub(crate) fn transcribe_on(
         &mut self,
         carry: Option<&Carry>,
+        over: usize,
         samples: &mut dyn Samples,
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<Carry, Error> {
         let mut transcription = self.begin(tell);
+        transcription.gate.end_at(over);
         if let Some(Carry { text, repeats }) = carry {
             self.context.clear();
             self.context.push(text);
@@ -214,8 +216,8 @@ impl<'m> Transcriber<'m, '_> {
             *language = Some(token);
             tell(Event::Language { token, probability });
         }
-        let place = *seek..*seek + length;
-        let advance = self.tell_window(place, &decoded, spoken, repeats, tell)?;
+        let (place, over) = (*seek..*seek + length, gate.over());
+        let advance = self.tell_window(place, over, &decoded, spoken, repeats, tell)?;
         // A window always moves on, whatever its timestamps say.
         *seek += advance.max(config.timestamp_step as usize).min(length);
         tell(Event::Progress { done: *seek, total: samples.total() });
@@ -223,10 +225,11 @@ impl<'m> Transcriber<'m, '_> {
     }
 
     /// Tells of the window decoded last, which was decoded in the language `spoken`, and of its
-    /// segments. Returns how many samples to move on.
+    /// segments. Returns how many samples to move on; no window will begin at `over` or later.
     fn tell_window(
         &mut self,
         place: Range<usize>,
+        over: usize,
         decoded: &Decoded,
         spoken: Option<u32>,
         repeats: &mut Repeats,
@@ -250,7 +253,7 @@ impl<'m> Transcriber<'m, '_> {
         if decoded.silent {
             return Ok(length);
         }
-        let cutter = Cutter { config, options };
+        let cutter = Cutter { config, options, over };
         let table = model.tokens();
         let mut emit = |span: &Span, words: Spoken<'_>| {
             context.push(&window.tokens[span.tokens.clone()]);

@@ -240,8 +240,12 @@ impl<'a> WordTimes<'a> {
         self.assign(spans, count, median);
 
         let end = self.words[..count].last().map(|word| word.end as usize);
-        let end = end.filter(|&end| self.listed && end > window.start && !moves.single_ending);
-        Ok(Found { spans, advance: end.map_or(moves.samples, |end| end - window.start) })
+        let end = end.filter(|&end| self.listed && end > window.start && !moves.is_over);
+        let advance = end.map(|end| end - window.start);
+        // Where no window would begin after the words, text that is left has one after the timestamps.
+        let is_lost = |&samples: &usize| moves.leaves_text && cutter.is_over(window.start, samples);
+        let advance = advance.filter(|samples| !is_lost(samples)).unwrap_or(moves.samples);
+        Ok(Found { spans, advance })
     }
 
     /// Aligns `tokens` with the window encoded last, of `samples` samples: [`Alignment`]. `None` if there
@@ -318,7 +322,8 @@ impl<'a> WordTimes<'a> {
     /// times together.
     fn assign(&mut self, spans: usize, count: usize, median: u64) {
         // Where the segments so far end, and from where on later ones may begin.
-        let (mut word, mut tokens, mut told, mut floor) = (0, 0, 0, 0);
+        let (mut word, mut tokens) = (0, 0);
+        let (mut told, mut floor) = (self.last_speech, self.last_speech);
         for span in &mut self.spans[..spans] {
             tokens += span.to - span.from;
             let first = word;
