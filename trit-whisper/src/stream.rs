@@ -333,11 +333,14 @@ impl<'m, 'a> Stream<'m, 'a> {
         self.unheard = 0;
         std::mem::swap(&mut self.text, &mut self.before);
         self.text.clear();
-        let text = &mut self.text;
+        let (text, eot) = (&mut self.text, self.transcriber.model().config().eot);
         let mut utterance = Utterance { samples: &self.held, starts: 1 };
         let mut note = |event: Event<'_>| {
-            if let Event::Segment(segment) = event {
-                text.extend_from_slice(segment.tokens);
+            // Not the segments: the newest words are in none, until a timestamp follows them.
+            if let Event::Window(window) = event
+                && !window.silent
+            {
+                text.extend(window.tokens.iter().filter(|&&id| id < eot));
             }
         };
         // What may change is nothing to go on from.

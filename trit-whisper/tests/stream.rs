@@ -316,6 +316,40 @@ fn speech_with_pauses() -> Vec<f32> {
     [sample("yes-no"), pause.clone(), sample("go-left-stop"), pause].concat()
 }
 
+/// What is being said is all text of the window, also what no timestamp follows yet.
+#[test]
+fn partial_results_have_the_newest_words() {
+    let model = Model::parse(multilingual::file()).unwrap();
+    let config = *model.config();
+    let language = Some(config.language_first);
+    let options = Options { language, condition_on_previous: false, vad: None, ..talkative() };
+    let how = StreamOptions { partial_every: 3_000, ..StreamOptions::default() };
+    let samples = speech_with_pauses();
+    let mut told = told_of(&model, options, how, &samples, &[1_000]);
+    told.retain(|told| told.0 == "partial");
+    let mut arena = vec![0; MemoryPlan::with_options(&model, 1, &options).total()];
+    let kernels = Kernels::new(&Cpu::detect());
+    let mut transcriber =
+        Transcriber::new(&model, kernels, &Sequential, &mut arena, options).unwrap();
+    let (mut partials, mut unfinished) = (0, 0);
+    for (_, start, end, tokens) in told {
+        let (mut text, mut segments) = (Vec::new(), Vec::new());
+        let mut tell = |event: Event<'_>| match event {
+            Event::Window(window) if window.start == 0 => {
+                text.extend(window.tokens.iter().copied().filter(|&id| id < config.eot));
+            }
+            Event::Segment(segment) => segments.extend_from_slice(segment.tokens),
+            _ => {}
+        };
+        transcriber.transcribe(&samples[start..end], &mut tell).unwrap();
+        assert_eq!(tokens, text);
+        partials += 1;
+        unfinished += usize::from(!segments.starts_with(&text));
+    }
+    println!("{unfinished} of {partials} partial results end in no segment");
+    assert!(partials > 3);
+}
+
 /// Each utterance for itself, or with the text before as windows of a file have it.
 #[test]
 fn context_is_kept_if_asked_for() {
