@@ -7,9 +7,7 @@ use heapless::Vec;
 /// The characters of these bytes. What is no UTF-8 is U+FFFD, once for each part of a character and for
 /// each byte that is part of none, as in Python's `decode(errors="replace")` and
 /// `String::from_utf8_lossy`.
-pub(crate) fn characters<'t>(
-    bytes: impl Iterator<Item = &'t u8>,
-) -> impl Iterator<Item = char> {
+pub(crate) fn characters<'t>(bytes: impl Iterator<Item = &'t u8>) -> impl Iterator<Item = char> {
     // The last byte was read with what is no character before it.
     let (mut bytes, mut again) = (bytes.copied(), None);
     core::iter::from_fn(move || {

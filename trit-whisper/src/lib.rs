@@ -29,6 +29,7 @@
 
 mod arena;
 mod audio_ctx;
+mod characters;
 mod config;
 mod decode;
 pub mod embedded;

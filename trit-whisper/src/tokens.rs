@@ -83,6 +83,25 @@ impl<'a> TokenTable<'a> {
     }
 }
 
+/// What the tests of several files read.
+#[cfg(all(test, feature = "std"))]
+pub(crate) mod testing {
+    use std::vec::Vec;
+
+    /// A token table of these bytes.
+    pub(crate) fn table(tokens: &[impl AsRef<[u8]>]) -> Vec<u8> {
+        let mut bytes = (tokens.len() as u32).to_le_bytes().to_vec();
+        let mut offset = 0u32;
+        bytes.extend(offset.to_le_bytes());
+        for token in tokens {
+            offset += token.as_ref().len() as u32;
+            bytes.extend(offset.to_le_bytes());
+        }
+        bytes.extend(tokens.iter().flat_map(|token| token.as_ref()));
+        bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 
 use super::huffman::code_lengths;
 use crate::arena::{Arena, size};
+use crate::characters::characters;
 use crate::config::Config;
 
 /// Bytes that are looked at. zlib makes one block of them: it takes 16,383 literals and matches to
@@ -68,24 +69,20 @@ impl<'a> Deflate<'a> {
         Some(Self { text, heads: arena.take(HEADS)?, before: arena.take(capacity(config))? })
     }
 
-    /// The length of a text without the blanks around it, divided by what zlib makes of it. Of a text
-    /// that is longer than there is room for, the beginning counts.
+    /// The length of a text without the blanks around it, divided by what zlib makes of it. What is no
+    /// UTF-8 counts as the three bytes of U+FFFD, as in openai-whisper. Of a text that is longer than
+    /// there is room for, the beginning counts.
     pub(crate) fn ratio<'t>(&mut self, pieces: impl Iterator<Item = &'t [u8]>) -> f32 {
-        let mut len = 0;
-        for piece in pieces {
-            let piece = &piece[..piece.len().min(self.text.len() - len)];
-            self.text[len..len + piece.len()].copy_from_slice(piece);
-            len += piece.len();
+        let (mut len, mut trimmed) = (0, 0);
+        for c in characters(pieces.flatten()).skip_while(|c| c.is_whitespace()) {
+            let Some(to) = self.text.get_mut(len..len + c.len_utf8()) else { break };
+            c.encode_utf8(to);
+            len += to.len();
+            if !c.is_whitespace() {
+                trimmed = len;
+            }
         }
-        let trimmed = match core::str::from_utf8(&self.text[..len]) {
-            Ok(text) => text.trim().as_bytes(),
-            Err(_) => self.text[..len].trim_ascii(),
-        };
-        let start = trimmed.as_ptr() as usize - self.text.as_ptr() as usize;
-        let text = start..start + trimmed.len();
-        let len = text.len();
-        self.text.copy_within(text, 0);
-        len as f32 / self.deflated(len) as f32
+        trimmed as f32 / self.deflated(trimmed) as f32
     }
 
     /// The length of what zlib makes of the first `len` bytes of the text.
@@ -379,10 +376,25 @@ mod tests {
         assert_eq!(deflate.ratio([].into_iter()), 0.0);
         let plain = deflate.ratio([&b"again and "[..], b"again"].into_iter());
         assert_eq!(deflate.ratio([&b" "[..], b"again and again", b"\n "].into_iter()), plain);
-        assert_eq!(deflate.ratio([&b" \xff again"[..]].into_iter()), 7.0 / 15.0);
+        assert_eq!(deflate.ratio(["\u{3000}again and again\u{A0}".as_bytes()].into_iter()), plain);
         // Far beyond what there is room for.
         let many = core::iter::repeat_n(&b" so"[..], 100_000);
         assert!(deflate.ratio(many) > 100.0);
+    }
+
+    /// What Python's zlib makes of the text that Python's `decode(errors="replace")` gives.
+    #[test]
+    fn what_is_no_text_counts_as_python_shows_it() {
+        let config = Config { n_text_ctx: 448, ..Config::WHISPER };
+        let mut memory = vec![0; Deflate::bytes(&config) + 64];
+        let mut deflate = Deflate::take(&config, &mut Arena::new(&mut memory)).unwrap();
+        let mut ratio = |text: &[u8]| deflate.ratio(text.chunks(2));
+        assert_eq!(ratio(b" \xFF again"), 9.0 / 17.0);
+        let thanks = "谢谢".repeat(6);
+        assert_eq!(ratio(thanks.as_bytes()), 36.0 / 14.0);
+        assert_eq!(ratio(&thanks.as_bytes()[..35]), 36.0 / 17.0);
+        let lone: [u8; 40] = core::array::from_fn(|at| 0x80 + at as u8);
+        assert_eq!(ratio(&lone), 120.0 / 14.0);
     }
 
     proptest! {

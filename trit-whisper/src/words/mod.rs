@@ -94,15 +94,19 @@ pub(crate) struct Spoken<'t> {
     pub(crate) first: usize,
     /// The sample that times count from.
     pub(crate) origin: usize,
+    /// Where all words are, from the origin, if they are cut to it.
+    pub(crate) bounds: Option<(usize, usize)>,
 }
 
 impl<'t> Spoken<'t> {
     /// The words, with their tokens and text.
     pub(crate) fn words(self, table: TokenTable<'t>) -> impl Iterator<Item = Word<'t>> + use<'t> {
-        let Self { words, text, origin, .. } = self;
+        let Self { words, text, origin, bounds, .. } = self;
+        let (earliest, latest) = bounds.unwrap_or((0, usize::MAX));
+        let time = move |time: u64| origin + (time as usize).max(earliest).min(latest);
         words.iter().map(move |timing| Word {
-            start: origin + timing.start as usize,
-            end: origin + timing.end as usize,
+            start: time(timing.start),
+            end: time(timing.end),
             tokens: text.get(timing.tokens()).unwrap_or_default(),
             probability: timing.probability,
             table,
@@ -115,6 +119,12 @@ impl<'t> Spoken<'t> {
         let at = |token: usize| self.words.partition_point(|word| (word.from as usize) < token);
         let words = &self.words[at(tokens.start)..at(tokens.end)];
         Self { words, first: tokens.start, ..self }
+    }
+
+    /// The same, cut to these samples of the audio.
+    pub(crate) fn within(self, start: usize, end: usize) -> Self {
+        let at = |sample: usize| sample.saturating_sub(self.origin);
+        Self { bounds: Some((at(start), at(end))), ..self }
     }
 
     /// When some of the segment's tokens are spoken, if it has words; one word's tokens take parts of it

@@ -279,7 +279,7 @@ impl<'a> WordTimes<'a> {
         let timed = &self.spans[index];
         let words = &self.words[timed.first_word as usize..timed.last_word as usize];
         let before = self.spans[..index].iter().map(|span| (span.to - span.from) as usize).sum();
-        (timed.span(), Spoken { words, text: self.text, first: before, origin: 0 })
+        (timed.span(), Spoken { words, text: self.text, first: before, origin: 0, bounds: None })
     }
 
     /// Feeds the first `len` text tokens to the decoder once more, after a prompt that ends with
