@@ -43,7 +43,8 @@ pub struct Options<'o> {
     /// the last is taken in any case. At 0 the likeliest tokens are taken, above it they are drawn.
     pub temperatures: &'o [f32],
     /// Sequences followed side by side at temperature 0; 1 takes the likeliest token at each step.
-    /// At most [`MOST_SEQUENCES`](Self::MOST_SEQUENCES). Each takes a cache of keys and values.
+    /// At most [`MOST_SEQUENCES`](Self::MOST_SEQUENCES). openai-whisper's program follows 5; each takes a
+    /// cache of keys and values.
     pub beam_size: usize,
     /// Beam search ends when `beam_size · patience` sequences have (rounded to the nearest).
     pub patience: f32,
@@ -99,7 +100,9 @@ pub struct Options<'o> {
     /// anew at the next temperature. ∞ switches the rule off.
     pub compression_ratio_threshold: f32,
     /// A mean log probability below this is too low: the window is decoded anew at the next
-    /// temperature, or is silent if its no-speech probability says so. −∞ switches the rule off.
+    /// temperature, or is silent if its no-speech probability says so. −∞ switches the rule off
+    /// and lets the no-speech probability decide alone, as None does in openai-whisper. Below
+    /// [`f32::MIN`] is nothing, and so nothing is silent.
     pub logprob_threshold: f32,
     /// A no-speech probability above this makes a window silent, if its mean log probability is too
     /// low too; `None` is the model's own threshold, 0.6 in Whisper, and 1 switches the rule off. A
@@ -385,6 +388,12 @@ mod tests {
         assert!(!options.is_silent(&config, 0.6, -9.0));
         let off = Options { logprob_threshold: f32::NEG_INFINITY, ..options };
         assert!(off.is_silent(&config, 0.7, -0.1));
+        // Nothing is below the least number.
+        let least = Options { logprob_threshold: f32::MIN, ..options };
+        assert!(
+            !least.is_silent(&config, 1.0, -9e9)
+                && !least.needs_fallback(&config, &decoded(-9e9, 0.1, 1.0))
+        );
         let config = Config { no_speech_needs_low_logprob: 0, ..config };
         assert!(options.is_silent(&config, 0.7, -0.1) && options.silent_at_once(&config, 0.7));
     }

@@ -6,14 +6,14 @@ use trit_whisper::{Model, Options, Tokenizer};
 use super::Failure;
 use super::values::{self, TokenIds};
 
-/// Options about decoding; names and defaults are openai-whisper's.
+/// Options about decoding; names and defaults are openai-whisper's, unless one says otherwise.
 #[derive(clap::Args)]
 pub(crate) struct DecodingOptions {
     /// Temperatures to decode at, one after another, until the text can be believed
     #[arg(long, value_name = "T,…", value_parser = values::temperature, value_delimiter = ',',
           default_value = "0,0.2,0.4,0.6,0.8,1", help_heading = HEADING)]
     temperature: Vec<f32>,
-    /// Sequences followed side by side at temperature 0
+    /// Sequences followed side by side at temperature 0; openai-whisper follows 5
     #[arg(long, value_name = "N", value_parser = values::whole(1..=Options::MOST_SEQUENCES),
           default_value_t = 1, help_heading = HEADING)]
     beam_size: usize,
@@ -21,7 +21,7 @@ pub(crate) struct DecodingOptions {
     #[arg(long, value_name = "X", value_parser = values::factor, default_value_t = 1.0,
           help_heading = HEADING)]
     patience: f32,
-    /// Sequences drawn above temperature 0, of which the best is taken
+    /// Sequences drawn above temperature 0, of which the best is taken; openai-whisper draws 5
     #[arg(long, value_name = "N", value_parser = values::whole(1..=Options::MOST_SEQUENCES),
           default_value_t = 1, help_heading = HEADING)]
     best_of: usize,
@@ -59,7 +59,7 @@ pub(crate) struct DecodingOptions {
     #[arg(long, value_name = "ID,…", allow_hyphen_values = true, default_value = "-1",
           help_heading = HEADING)]
     suppress_tokens: TokenIds,
-    /// Never say tokens that match this regular expression
+    /// Never say tokens that this regular expression matches a part of
     #[arg(long, value_name = "REGEX", value_parser = values::regex, help_heading = HEADING)]
     suppress_regex: Option<Regex>,
     /// Let windows begin with a blank or with their end
@@ -76,7 +76,8 @@ pub(crate) struct DecodingOptions {
     #[arg(long, value_name = "X", value_parser = values::threshold, default_value_t = 2.4,
           allow_hyphen_values = true, help_heading = HEADING)]
     compression_ratio_threshold: f32,
-    /// Text whose mean log probability is below this is decoded anew
+    /// Text whose mean log probability is below this is decoded anew; with `-inf` none is, nor is any
+    /// improbable enough to be silent
     #[arg(long, value_name = "X", value_parser = values::threshold, default_value_t = -1.0,
           allow_hyphen_values = true, help_heading = HEADING)]
     logprob_threshold: f32,
@@ -168,7 +169,8 @@ impl<'d> Decoding<'d> {
             max_tokens: options.max_tokens,
             max_initial_timestamp: options.max_initial_timestamp,
             compression_ratio_threshold: options.compression_ratio_threshold,
-            logprob_threshold: options.logprob_threshold,
+            // Nothing is below −∞, as in openai-whisper; to the library it stands for no threshold.
+            logprob_threshold: options.logprob_threshold.max(f32::MIN),
             no_speech_threshold: options.no_speech_threshold,
             ..Options::default()
         }
