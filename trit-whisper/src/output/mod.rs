@@ -102,7 +102,7 @@ pub struct Line {
 pub struct Transcript {
     /// The file's name as given.
     pub file: String,
-    /// The language's code, for models that know more than one.
+    /// The language's code, for models that know more than one, if it was given or speech was found.
     pub language: Option<String>,
     /// How probable it is among the model's languages; 1 if it was given.
     pub language_probability: Option<f32>,
@@ -175,7 +175,8 @@ impl Line {
 }
 
 impl Transcript {
-    /// Adds a finished segment and returns it.
+    /// Adds a finished segment and returns it. The text is that of all segments as it is, without the
+    /// blanks around it, as in openai-whisper.
     ///
     /// ```
     /// # use trit_simd::{Cpu, Kernels, parallel::Sequential};
@@ -202,8 +203,14 @@ impl Transcript {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn push(&mut self, segment: &Segment<'_>) -> &Line {
+        // Tokens carry their own spaces, before or after the text; some languages have none.
+        if let Some(line) = self.segments.last()
+            && !self.text.is_empty()
+        {
+            let before = text(segment.text_of(&line.tokens));
+            self.text += &before[before.trim_end().len()..];
+        }
         let text = text(segment.text());
-        // Tokens carry their own spaces; some languages have none.
         self.text += if self.text.is_empty() { text.trim_start() } else { &text };
         self.text.truncate(self.text.trim_end().len());
         self.segments.push(Line::new(segment));
@@ -359,4 +366,43 @@ pub fn pieces(segment: &Segment<'_>) -> Vec<(String, f32)> {
         pieces.push((String::from_utf8_lossy(&pending.0).into_owned(), pending.1));
     }
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::{Span, Window};
+    use crate::tokens::TokenTable;
+    use crate::tokens::testing::table;
+    use crate::words::Spoken;
+
+    /// As they come, and not run together where the blank between two is at the end of the first.
+    #[test]
+    fn texts_are_joined_as_they_are() {
+        let bytes = table(&[" yes", "no ", "on", " \u{3000}"]);
+        let table = TokenTable::parse(&bytes, 4).unwrap();
+        let text = |segments: &[&[u32]]| {
+            let mut transcript = Transcript::default();
+            for tokens in segments {
+                let window = Window {
+                    start: 0,
+                    end: 1,
+                    tokens,
+                    logprobs: &[0.0; 8][..tokens.len()],
+                    avg_logprob: 0.0,
+                    no_speech_prob: 0.0,
+                    temperature: 0.0,
+                    compression_ratio: 1.0,
+                    silent: false,
+                };
+                let span =
+                    Span { start: 0, end: 1, text: 0..tokens.len(), tokens: 0..tokens.len() };
+                transcript.push(&window.segment(&span, Spoken::default(), table));
+            }
+            transcript.text
+        };
+        assert_eq!(text(&[&[0], &[0], &[1]]), "yes yesno");
+        assert_eq!(text(&[&[1], &[2], &[1]]), "no onno");
+        assert_eq!(text(&[&[2, 3], &[2], &[3]]), "on \u{3000}on");
+    }
 }
