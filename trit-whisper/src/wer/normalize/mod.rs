@@ -2,7 +2,9 @@
 //! write numbers do not count as errors: the rules of appendix C of "Robust Speech Recognition via
 //! Large-Scale Weak Supervision" (Radford et al., 2022) as openai-whisper carries them out, to the
 //! character in all of some 700 cases that `oracle/normalizer.py` makes and tests compare with. Known to
-//! differ: numbers in digits other than 0 to 9, and titles before combining marks or superscripts.
+//! differ: numbers in digits other than 0 to 9, titles before combining marks or superscripts, and
+//! fillers and contractions beside numerals that are no decimal digits (`½`, `²`, `①`), which Python
+//! counts as part of a word. There is no `split_letters`, which parts a text into its characters.
 
 mod numbers;
 
