@@ -13,9 +13,11 @@
 //! # Ok::<(), audio::AudioError>(())
 //! ```
 
+mod input;
 mod mono;
 mod pcm;
 mod reader;
+mod source;
 
 use std::fmt;
 use std::io::{self, Read};

@@ -5,16 +5,12 @@ use std::io::{self, Read, Seek};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use symphonia::core::codecs::audio::well_known as codecs;
-use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
-use symphonia::core::meta::MetadataOptions;
-use trit_core::container;
+use symphonia::core::io::{MediaSource, ReadOnlySource};
 
+use super::input::{Input, Packet};
 use super::mono::Mono;
+use super::source::{Head, MAX_KEPT, keep};
 use super::{Audio, AudioError};
 use crate::{SAMPLE_RATE, Samples};
 
@@ -29,9 +25,6 @@ const _: () = assert!(samples_in(HOURS_IN_WINDOWS) < u32::MAX as usize);
 const fn samples_in(hours: usize) -> usize {
     hours * 3600 * SAMPLE_RATE
 }
-
-/// Most bytes kept of a stream that has to be read to its end before it can be decoded: 1 GiB.
-const MAX_KEPT: u64 = 1 << 30;
 
 /// Seconds that may be missing of the stated length: codecs' delays.
 const MISSING: f64 = 0.1;
@@ -258,175 +251,11 @@ impl Samples for Reader {
     }
 }
 
-/// All bytes of a stream, if there are at most `most`.
-fn keep(stream: impl Read, most: u64) -> Result<Vec<u8>, AudioError> {
-    let mut bytes = Vec::new();
-    stream.take(most + 1).read_to_end(&mut bytes).map_err(AudioError::Io)?;
-    if bytes.len() as u64 > most { Err(AudioError::TooLarge { bytes: most }) } else { Ok(bytes) }
-}
-
-/// The first bytes of a file.
-struct Head {
-    bytes: Vec<u8>,
-}
-
-impl Head {
-    fn read(from: &mut impl Read) -> Result<Self, AudioError> {
-        let mut bytes = Vec::new();
-        from.by_ref().take(12).read_to_end(&mut bytes).map_err(AudioError::Io)?;
-        if bytes.is_empty() { Err(AudioError::Empty) } else { Ok(Self { bytes }) }
-    }
-
-    fn is_mp4(&self) -> bool {
-        self.bytes.get(4..8) == Some(b"ftyp")
-    }
-
-    /// Whether this is a WAV file of unstated length, as programs write into a pipe: the greatest
-    /// possible length, or nearly.
-    fn is_endless_wav(&self) -> bool {
-        let length = self.bytes.get(4..8).and_then(|length| length.try_into().ok());
-        self.bytes.starts_with(b"RIFF")
-            && length.map(u32::from_le_bytes).is_some_and(|length| length >= 0x7FFF_0000)
-    }
-}
-
 /// Some of the demuxers panic on some damaged headers (overflow in debug builds). What they work on
 /// is not used again then, so nothing is seen in a half-changed state.
 fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, AudioError>) -> Result<T, AudioError> {
     panic::catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(AudioError::Damaged("the decoder gave up on it".into())))
-}
-
-/// What came of reading a packet.
-enum Packet {
-    Decoded,
-    Damaged,
-    /// There are no more, and why not, if that was to be expected.
-    End {
-        early: Option<String>,
-    },
-}
-
-/// The packets of a file's audio track.
-struct Input {
-    format: Box<dyn FormatReader>,
-    track: u32,
-    decoder: Box<dyn AudioDecoder>,
-    /// The length in seconds, where the file states it.
-    stated: Option<f64>,
-    endless_wav: bool,
-    interleaved: Vec<f32>,
-}
-
-impl Input {
-    fn open(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Self, AudioError> {
-        // In so many bytes of weights a demuxer may find what looks like a frame of its own.
-        if head.bytes.starts_with(&container::MAGIC) {
-            return Err(AudioError::NotAudio);
-        }
-        let stream = MediaSourceStream::new(source, Default::default());
-        let format = symphonia::default::get_probe()
-            .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(open_error)?;
-        let Track { id, decoder, stated } = open_track(format.as_ref())?;
-        let endless_wav = head.is_endless_wav();
-        let stated = stated.filter(|_| !endless_wav);
-        Ok(Self { format, track: id, decoder, stated, endless_wav, interleaved: Vec::new() })
-    }
-
-    /// Reads and decodes one packet into `mono`.
-    fn packet(&mut self, mono: &mut Mono) -> Result<Packet, AudioError> {
-        let packet = match self.format.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return Ok(Packet::End { early: None }),
-            // The next file of a chained Ogg stream.
-            Err(SymphoniaError::ResetRequired) => {
-                return Ok(match open_track(self.format.as_ref()) {
-                    Ok(Track { id, decoder, .. }) => {
-                        (self.track, self.decoder, self.stated) = (id, decoder, None);
-                        Packet::Decoded
-                    }
-                    Err(error) => Packet::End { early: Some(error.to_string()) },
-                });
-            }
-            Err(SymphoniaError::IoError(error))
-                if error.kind() == io::ErrorKind::UnexpectedEof && self.endless_wav =>
-            {
-                return Ok(Packet::End { early: None });
-            }
-            Err(error) => return Ok(Packet::End { early: Some(error.to_string()) }),
-        };
-        if packet.track_id != self.track {
-            return Ok(Packet::Decoded);
-        }
-        let decoded = match self.decoder.decode(&packet) {
-            Ok(decoded) => decoded,
-            Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
-                return Ok(Packet::Damaged);
-            }
-            Err(error) => return Ok(Packet::End { early: Some(error.to_string()) }),
-        };
-        mono.set_rate(decoded.spec().rate())?;
-        self.interleaved.clear();
-        decoded.copy_to_vec_interleaved(&mut self.interleaved);
-        mono.push(&self.interleaved, decoded.spec().channels().count())?;
-        Ok(Packet::Decoded)
-    }
-}
-
-fn open_error(error: SymphoniaError) -> AudioError {
-    match error {
-        SymphoniaError::Unsupported(_) => AudioError::NotAudio,
-        SymphoniaError::IoError(error) if !is_of_content(error.kind()) => AudioError::Io(error),
-        error => AudioError::Damaged(error.to_string()),
-    }
-}
-
-/// Whether an error of reading comes from what the file says, not from the system: a place in it that
-/// cannot be, before the first byte (`InvalidInput`) or, in a stream, behind the reader (`Other`).
-fn is_of_content(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
-    matches!(kind, UnexpectedEof | InvalidInput | InvalidData | Other)
-}
-
-/// The name of a codec that files of the known kinds may hold and that has no decoder here.
-fn codec_name(id: AudioCodecId) -> &'static str {
-    match id {
-        codecs::CODEC_ID_OPUS => "Opus audio",
-        codecs::CODEC_ID_SPEEX => "Speex audio",
-        codecs::CODEC_ID_AC3 => "AC-3 audio",
-        codecs::CODEC_ID_EAC3 => "E-AC-3 audio",
-        codecs::CODEC_ID_DCA => "DTS audio",
-        codecs::CODEC_ID_WMA => "WMA audio",
-        codecs::CODEC_ID_WAVPACK => "WavPack audio",
-        _ => "the audio's codec",
-    }
-}
-
-/// The track to read.
-struct Track {
-    id: u32,
-    decoder: Box<dyn AudioDecoder>,
-    /// Its length in seconds, where the file states it.
-    stated: Option<f64>,
-}
-
-fn open_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
-    let track = format
-        .default_track(TrackType::Audio)
-        .or_else(|| format.first_track(TrackType::Audio))
-        .ok_or(AudioError::NoTrack)?;
-    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
-    let parameters = parameters.ok_or(AudioError::NoTrack)?;
-    let decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|error| match error {
-            SymphoniaError::Unsupported(_) => AudioError::Codec(codec_name(parameters.codec)),
-            error => AudioError::Damaged(error.to_string()),
-        })?;
-    let stated = track.num_frames.zip(parameters.sample_rate);
-    let stated = stated.map(|(frames, rate)| frames as f64 / f64::from(rate.max(1)));
-    Ok(Track { id: track.id, decoder, stated })
 }
 
 #[cfg(test)]
@@ -458,15 +287,6 @@ mod tests {
         assert!(reader.len() > 59 * SAMPLE_RATE);
         // The window, what a packet and a block of the resampler add, and room to grow.
         assert!(most < 4 * window, "{most}");
-    }
-
-    #[test]
-    fn streams_that_are_too_large_are_told_from_those_that_are_too_long() {
-        assert_eq!(keep(&[7; 100][..], 100).unwrap(), [7; 100]);
-        let error = keep(io::repeat(7), 100).unwrap_err();
-        assert!(matches!(error, AudioError::TooLarge { bytes: 100 }));
-        let error = AudioError::TooLarge { bytes: MAX_KEPT }.to_string();
-        assert_eq!(error, "an MP4 stream of more than 1024 MiB cannot be kept; read it as a file");
     }
 
     #[test]

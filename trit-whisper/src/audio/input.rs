@@ -1,0 +1,152 @@
+//! The packets of a file's audio track, demuxed and decoded by symphonia.
+
+use std::io;
+
+use symphonia::core::codecs::audio::well_known as codecs;
+use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::meta::MetadataOptions;
+use trit_core::container;
+
+use super::AudioError;
+use super::mono::Mono;
+use super::source::Head;
+
+/// What came of reading a packet.
+pub(super) enum Packet {
+    Decoded,
+    Damaged,
+    /// There are no more, and why not, if that was to be expected.
+    End {
+        early: Option<String>,
+    },
+}
+
+/// The packets of a file's audio track.
+pub(super) struct Input {
+    format: Box<dyn FormatReader>,
+    track: u32,
+    decoder: Box<dyn AudioDecoder>,
+    /// The length in seconds, where the file states it.
+    pub(super) stated: Option<f64>,
+    endless_wav: bool,
+    interleaved: Vec<f32>,
+}
+
+impl Input {
+    pub(super) fn open(
+        source: Box<dyn MediaSource>,
+        hint: &Hint,
+        head: &Head,
+    ) -> Result<Self, AudioError> {
+        // In so many bytes of weights a demuxer may find what looks like a frame of its own.
+        if head.bytes.starts_with(&container::MAGIC) {
+            return Err(AudioError::NotAudio);
+        }
+        let stream = MediaSourceStream::new(source, Default::default());
+        let format = symphonia::default::get_probe()
+            .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
+            .map_err(open_error)?;
+        let Track { id, decoder, stated } = open_track(format.as_ref())?;
+        let endless_wav = head.is_endless_wav();
+        let stated = stated.filter(|_| !endless_wav);
+        Ok(Self { format, track: id, decoder, stated, endless_wav, interleaved: Vec::new() })
+    }
+
+    /// Reads and decodes one packet into `mono`.
+    pub(super) fn packet(&mut self, mono: &mut Mono) -> Result<Packet, AudioError> {
+        let packet = match self.format.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return Ok(Packet::End { early: None }),
+            // The next file of a chained Ogg stream.
+            Err(SymphoniaError::ResetRequired) => {
+                return Ok(match open_track(self.format.as_ref()) {
+                    Ok(Track { id, decoder, .. }) => {
+                        (self.track, self.decoder, self.stated) = (id, decoder, None);
+                        Packet::Decoded
+                    }
+                    Err(error) => Packet::End { early: Some(error.to_string()) },
+                });
+            }
+            Err(SymphoniaError::IoError(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof && self.endless_wav =>
+            {
+                return Ok(Packet::End { early: None });
+            }
+            Err(error) => return Ok(Packet::End { early: Some(error.to_string()) }),
+        };
+        if packet.track_id != self.track {
+            return Ok(Packet::Decoded);
+        }
+        let decoded = match self.decoder.decode(&packet) {
+            Ok(decoded) => decoded,
+            Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
+                return Ok(Packet::Damaged);
+            }
+            Err(error) => return Ok(Packet::End { early: Some(error.to_string()) }),
+        };
+        mono.set_rate(decoded.spec().rate())?;
+        self.interleaved.clear();
+        decoded.copy_to_vec_interleaved(&mut self.interleaved);
+        mono.push(&self.interleaved, decoded.spec().channels().count())?;
+        Ok(Packet::Decoded)
+    }
+}
+
+fn open_error(error: SymphoniaError) -> AudioError {
+    match error {
+        SymphoniaError::Unsupported(_) => AudioError::NotAudio,
+        SymphoniaError::IoError(error) if !is_of_content(error.kind()) => AudioError::Io(error),
+        error => AudioError::Damaged(error.to_string()),
+    }
+}
+
+/// Whether an error of reading comes from what the file says, not from the system: a place in it that
+/// cannot be, before the first byte (`InvalidInput`) or, in a stream, behind the reader (`Other`).
+fn is_of_content(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    matches!(kind, UnexpectedEof | InvalidInput | InvalidData | Other)
+}
+
+/// The name of a codec that files of the known kinds may hold and that has no decoder here.
+fn codec_name(id: AudioCodecId) -> &'static str {
+    match id {
+        codecs::CODEC_ID_OPUS => "Opus audio",
+        codecs::CODEC_ID_SPEEX => "Speex audio",
+        codecs::CODEC_ID_AC3 => "AC-3 audio",
+        codecs::CODEC_ID_EAC3 => "E-AC-3 audio",
+        codecs::CODEC_ID_DCA => "DTS audio",
+        codecs::CODEC_ID_WMA => "WMA audio",
+        codecs::CODEC_ID_WAVPACK => "WavPack audio",
+        _ => "the audio's codec",
+    }
+}
+
+/// The track to read.
+struct Track {
+    id: u32,
+    decoder: Box<dyn AudioDecoder>,
+    /// Its length in seconds, where the file states it.
+    stated: Option<f64>,
+}
+
+fn open_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
+    let track = format
+        .default_track(TrackType::Audio)
+        .or_else(|| format.first_track(TrackType::Audio))
+        .ok_or(AudioError::NoTrack)?;
+    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
+    let parameters = parameters.ok_or(AudioError::NoTrack)?;
+    let decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(|error| match error {
+            SymphoniaError::Unsupported(_) => AudioError::Codec(codec_name(parameters.codec)),
+            error => AudioError::Damaged(error.to_string()),
+        })?;
+    let stated = track.num_frames.zip(parameters.sample_rate);
+    let stated = stated.map(|(frames, rate)| frames as f64 / f64::from(rate.max(1)));
+    Ok(Track { id: track.id, decoder, stated })
+}
