@@ -232,6 +232,43 @@ fn what_comes_before_the_damage_is_kept() {
     assert!(audio.samples.len() > 4000);
 }
 
+/// The place and length of each packet of an MP4 file whose packets lie one after the other.
+fn mp4_packets(file: &[u8]) -> Vec<(usize, usize)> {
+    let find = |name: &[u8; 4]| file.windows(4).position(|bytes| bytes == name).unwrap() + 4;
+    let number = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    let (sizes, mut place) = (find(b"stsz"), find(b"mdat"));
+    // Version and flags, the size of all packets if it is one, their number.
+    (0..number(sizes + 8))
+        .map(|n| {
+            let len = number(sizes + 12 + 4 * n);
+            place += len;
+            (place - len, len)
+        })
+        .collect()
+}
+
+#[test]
+fn an_odd_packet_does_not_end_the_audio() {
+    let whole = std::fs::read(fixture("tone.m4a")).unwrap();
+    let len = read_bytes(whole.clone()).unwrap().samples.len();
+    let packets = mp4_packets(&whole);
+    // Elements of AAC for which there is no decoder: coupled channels, a program's configuration.
+    for element in [2, 5] {
+        for odd in [0, packets.len() / 2] {
+            let mut bytes = whole.clone();
+            bytes[packets[odd].0] = element << 5;
+            let audio = read_bytes(bytes).unwrap();
+            assert!(audio.samples.len() + 2 * 1024 > len, "{element}: {}", audio.samples.len());
+            let warning = audio.warning.unwrap();
+            assert!(warning.starts_with("1 damaged packet"), "{warning}");
+        }
+        let mut bytes = whole.clone();
+        packets.iter().for_each(|&(place, _)| bytes[place] = element << 5);
+        let error = refused(bytes).to_string();
+        assert!(error.starts_with("damaged audio file: unsupported feature: aac"), "{error}");
+    }
+}
+
 #[test]
 fn no_prefix_and_no_flipped_byte_panics() {
     for name in ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.caf", "tone.aiff"] {

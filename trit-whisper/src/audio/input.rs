@@ -18,7 +18,8 @@ use super::source::Head;
 /// What came of reading a packet.
 pub(super) enum Packet {
     Decoded,
-    Damaged,
+    /// It could not be decoded, and why not.
+    Damaged(String),
     /// There are no more, and why not, if that was to be expected.
     End {
         early: Option<String>,
@@ -83,9 +84,12 @@ impl Input {
         }
         let decoded = match self.decoder.decode(&packet) {
             Ok(decoded) => decoded,
-            Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
-                return Ok(Packet::Damaged);
-            }
+            // Damaged bits may also look like a feature that the decoder does not have.
+            Err(
+                error @ (SymphoniaError::DecodeError(_)
+                | SymphoniaError::Unsupported(_)
+                | SymphoniaError::IoError(_)),
+            ) => return Ok(Packet::Damaged(error.to_string())),
             Err(error) => return Ok(Packet::End { early: Some(error.to_string()) }),
         };
         mono.set_rate(decoded.spec().rate())?;

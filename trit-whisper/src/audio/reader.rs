@@ -29,6 +29,15 @@ const fn samples_in(hours: usize) -> usize {
 /// Seconds that may be missing of the stated length: codecs' delays.
 const MISSING: f64 = 0.1;
 
+/// Packets that could not be decoded.
+struct Damaged {
+    count: usize,
+    /// The second of the first of them.
+    from: f64,
+    /// Why that one could not be.
+    why: String,
+}
+
 /// An audio file or stream that is decoded as its samples are asked for. It keeps no more of them
 /// than the window asked for last, and a packet.
 ///
@@ -57,8 +66,8 @@ pub struct Reader {
     /// `None` when there is no more to come.
     input: Option<Input>,
     mono: Mono,
-    /// The number of packets that could not be decoded, and the second of the first.
-    damaged: Option<(usize, f64)>,
+    /// The packets that could not be decoded.
+    damaged: Option<Damaged>,
     /// Why the audio ended before its stated end.
     ended: Option<String>,
     /// What is wrong with what was read, once all of it is.
@@ -178,9 +187,9 @@ impl Reader {
         let Some(input) = &mut self.input else { return Ok(()) };
         match unless_it_panics(|| input.packet(&mut self.mono))? {
             Packet::Decoded => {}
-            Packet::Damaged => {
-                let (count, _) = self.damaged.get_or_insert((0, self.mono.seconds()));
-                *count += 1;
+            Packet::Damaged(why) => {
+                let from = self.mono.seconds();
+                self.damaged.get_or_insert(Damaged { count: 0, from, why }).count += 1;
             }
             Packet::End { early } => {
                 let stated = input.stated;
@@ -203,7 +212,11 @@ impl Reader {
             self.ended.get_or_insert_with(|| format!("its header states {stated:.1} s"));
         }
         self.mono.finish()?;
-        let damaged = self.damaged.map(|(count, from)| {
+        let damaged = self.damaged.take();
+        if let Some(Damaged { why, .. }) = damaged.as_ref().filter(|_| self.mono.end() == 0) {
+            return Err(AudioError::Damaged(why.clone()));
+        }
+        let damaged = damaged.map(|Damaged { count, from, .. }| {
             format!("{count} damaged packets left out, the first at {from:.1} s")
         });
         let ended = self.ended.take();
