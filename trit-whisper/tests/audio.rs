@@ -270,6 +270,51 @@ fn an_odd_packet_does_not_end_the_audio() {
 }
 
 #[test]
+fn joined_mp3_files_are_read_to_the_end() {
+    let one = std::fs::read(fixture("tone.mp3")).unwrap();
+    let len = read_bytes(one.clone()).unwrap().samples.len();
+    let audio = read_bytes([&one[..], &one, &one].concat()).unwrap();
+    assert_eq!(audio.warning, None);
+    // The encoder's delay and padding are trimmed of the first only.
+    let frame = 2 * 1152 * SAMPLE_RATE / 22_050;
+    let found = audio.samples.len();
+    assert!((3 * len..3 * (len + frame)).contains(&found), "{found} samples of 3 times {len}");
+}
+
+/// An MP3 file without a header, of frames of silence of the given bit rates in kbit/s.
+fn silent_mp3(rates: impl IntoIterator<Item = usize>) -> Vec<u8> {
+    let index = |rate| [32, 40, 48, 56, 64, 80, 96, 112, 128].iter().position(|&r| r == rate);
+    let frame = |rate| {
+        // MPEG 1, layer III, 32 kHz, one channel.
+        let mut frame = vec![0xFF, 0xFB, (index(rate).unwrap() as u8 + 1) << 4 | 0x08, 0xC0];
+        frame.resize(144 * rate / 32, 0);
+        frame
+    };
+    rates.into_iter().flat_map(frame).collect()
+}
+
+#[test]
+fn the_length_of_mp3_and_aac_is_not_guessed() {
+    let (low, high) = ([32; 100], [128; 100]);
+    for rates in [[low, high].concat(), [high, low].concat()] {
+        let audio = read_bytes(silent_mp3(rates)).unwrap();
+        assert_eq!(audio.warning, None);
+        assert_eq!(audio.samples.len(), 200 * 1152 / 2);
+    }
+    // A name at the end of which nothing is decoded.
+    let mut tagged = silent_mp3(low);
+    tagged.extend(b"TAG".iter().chain(&[0; 125]));
+    assert_eq!(read_bytes(tagged).unwrap().warning, None);
+    // What a header states is still known before it is decoded.
+    for name in ["tone.mp3", "tone.flac", "tone.adpcm.wav", "tone.aiff"] {
+        let mut reader = Reader::open(&fixture(name)).unwrap();
+        let stated = reader.total().unwrap();
+        reader.window(0, 1 << 20);
+        assert!(reader.len().abs_diff(stated) <= 1, "{name}: {stated}, {} found", reader.len());
+    }
+}
+
+#[test]
 fn no_prefix_and_no_flipped_byte_panics() {
     for name in ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.caf", "tone.aiff"] {
         let whole = std::fs::read(fixture(name)).unwrap();

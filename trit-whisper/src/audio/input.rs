@@ -6,9 +6,11 @@ use symphonia::core::codecs::audio::well_known as codecs;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::FORMAT_ID_MP3;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::Duration;
 use trit_core::container;
 
 use super::AudioError;
@@ -33,6 +35,9 @@ pub(super) struct Input {
     decoder: Box<dyn AudioDecoder>,
     /// The length in seconds, where the file states it.
     pub(super) stated: Option<f64>,
+    /// One past the last timestamp that an MP3 file's header states. Packets are trimmed whole from
+    /// there on: those of a second file that was joined to the first, say.
+    ends: Option<i64>,
     endless_wav: bool,
     interleaved: Vec<f32>,
 }
@@ -51,22 +56,24 @@ impl Input {
         let format = symphonia::default::get_probe()
             .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(open_error)?;
-        let Track { id, decoder, stated } = open_track(format.as_ref())?;
+        let Track { id, decoder, stated, ends } = open_track(format.as_ref())?;
         let endless_wav = head.is_endless_wav();
         let stated = stated.filter(|_| !endless_wav);
-        Ok(Self { format, track: id, decoder, stated, endless_wav, interleaved: Vec::new() })
+        let interleaved = Vec::new();
+        Ok(Self { format, track: id, decoder, stated, ends, endless_wav, interleaved })
     }
 
     /// Reads and decodes one packet into `mono`.
     pub(super) fn packet(&mut self, mono: &mut Mono) -> Result<Packet, AudioError> {
-        let packet = match self.format.next_packet() {
+        let mut packet = match self.format.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Packet::End { early: None }),
             // The next file of a chained Ogg stream.
             Err(SymphoniaError::ResetRequired) => {
                 return Ok(match open_track(self.format.as_ref()) {
                     Ok(Track { id, decoder, .. }) => {
-                        (self.track, self.decoder, self.stated) = (id, decoder, None);
+                        (self.track, self.decoder) = (id, decoder);
+                        (self.stated, self.ends) = (None, None);
                         Packet::Decoded
                     }
                     Err(error) => Packet::End { early: Some(error.to_string()) },
@@ -81,6 +88,9 @@ impl Input {
         };
         if packet.track_id != self.track {
             return Ok(Packet::Decoded);
+        }
+        if self.ends.is_some_and(|ends| packet.pts.get() >= ends) {
+            packet.trim_end = Duration::ZERO;
         }
         let decoded = match self.decoder.decode(&packet) {
             Ok(decoded) => decoded,
@@ -135,6 +145,8 @@ struct Track {
     decoder: Box<dyn AudioDecoder>,
     /// Its length in seconds, where the file states it.
     stated: Option<f64>,
+    /// See [`Input`].
+    ends: Option<i64>,
 }
 
 fn open_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
@@ -150,7 +162,11 @@ fn open_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
             SymphoniaError::Unsupported(_) => AudioError::Codec(codec_name(parameters.codec)),
             error => AudioError::Damaged(error.to_string()),
         })?;
+    // The encoder's padding is stated too, and is to be trimmed.
+    let frames = track.num_frames.filter(|_| format.format_info().format == FORMAT_ID_MP3);
+    let ends = frames.map(|frames| frames.saturating_add(track.padding.unwrap_or(0).into()));
+    let ends = ends.map(|ends| i64::try_from(ends).unwrap_or(i64::MAX));
     let stated = track.num_frames.zip(parameters.sample_rate);
     let stated = stated.map(|(frames, rate)| frames as f64 / f64::from(rate.max(1)));
-    Ok(Track { id: track.id, decoder, stated })
+    Ok(Track { id: track.id, decoder, stated, ends })
 }

@@ -10,7 +10,7 @@ use symphonia::core::io::{MediaSource, ReadOnlySource};
 
 use super::input::{Input, Packet};
 use super::mono::Mono;
-use super::source::{Head, MAX_KEPT, keep};
+use super::source::{self, Head, MAX_KEPT, keep};
 use super::{Audio, AudioError};
 use crate::{SAMPLE_RATE, Samples};
 
@@ -107,7 +107,7 @@ impl Reader {
         }
         let head = Head::read(&mut file)?;
         file.rewind().map_err(AudioError::Io)?;
-        Self::new(Box::new(file), &hint, &head)
+        Self::new(source::of(file, &head), &hint, &head)
     }
 
     /// Opens audio that comes as a stream that cannot seek, such as standard input.
@@ -130,7 +130,7 @@ impl Reader {
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, AudioError> {
         let head = Head::read(&mut bytes.as_slice())?;
-        Self::new(Box::new(io::Cursor::new(bytes)), &Hint::new(), &head)
+        Self::new(source::of(io::Cursor::new(bytes), &head), &Hint::new(), &head)
     }
 
     fn new(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Self, AudioError> {

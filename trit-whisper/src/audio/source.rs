@@ -1,11 +1,16 @@
-//! What a file is, by its first bytes, and what of it is kept.
+//! What a file is, by its first bytes, and how it is given to symphonia.
 
 use std::io::Read;
+
+use symphonia::core::io::{MediaSource, ReadOnlySource};
 
 use super::AudioError;
 
 /// Most bytes kept of a stream that has to be read to its end before it can be decoded: 1 GiB.
 pub(super) const MAX_KEPT: u64 = 1 << 30;
+
+/// What Matroska and WebM files begin with, as all of EBML.
+const MATROSKA: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 
 /// The first bytes of a file.
 pub(super) struct Head {
@@ -19,6 +24,16 @@ impl Head {
         if bytes.is_empty() { Err(AudioError::Empty) } else { Ok(Self { bytes }) }
     }
 
+    /// Whether symphonia reads files of this kind better if it can seek in them: what tells how to
+    /// decode them may come last, or their length.
+    ///
+    /// Of other kinds it would guess the length from that of the file, which is wrong wherever the
+    /// bit rate varies, and leave out what lies beyond.
+    fn is_to_be_sought_in(&self) -> bool {
+        let kinds = [b"caff", b"OggS", &MATROSKA];
+        self.is_mp4() || kinds.iter().any(|kind| self.bytes.starts_with(&kind[..]))
+    }
+
     pub(super) fn is_mp4(&self) -> bool {
         self.bytes.get(4..8) == Some(b"ftyp")
     }
@@ -30,6 +45,11 @@ impl Head {
         self.bytes.starts_with(b"RIFF")
             && length.map(u32::from_le_bytes).is_some_and(|length| length >= 0x7FFF_0000)
     }
+}
+
+/// `source`, which begins with `head`, as it is read best.
+pub(super) fn of(source: impl MediaSource + 'static, head: &Head) -> Box<dyn MediaSource> {
+    if head.is_to_be_sought_in() { Box::new(source) } else { Box::new(ReadOnlySource::new(source)) }
 }
 
 /// All bytes of a stream, if there are at most `most`.
