@@ -211,6 +211,60 @@ fn a_piped_wav_of_unstated_length_is_no_damage() {
     assert!((16_000 - 1152..=16_000).contains(&audio.samples.len()), "{}", audio.samples.len());
 }
 
+/// As programs leave them that write into a pipe, or were killed.
+#[test]
+fn the_sizes_of_a_wav_file_may_be_wrong() {
+    let whole = wav(I16, 16_000, 1, 10 * 1152, |frame, _| sine(frame, 16_000));
+    let samples = read_bytes(whole.clone()).unwrap().samples;
+    let with = |name: &[u8; 4], riff: u32, junk: bool, data: u32| {
+        let mut bytes = whole.clone();
+        bytes[..4].copy_from_slice(name);
+        bytes[4..8].copy_from_slice(&riff.to_le_bytes());
+        bytes[40..44].copy_from_slice(&data.to_le_bytes());
+        if junk {
+            // A chunk of an odd length, and the byte that makes it even.
+            bytes.splice(36..36, *b"JUNK\x05\0\0\0odd..\0");
+        }
+        bytes
+    };
+    let (riff, data) = (whole.len() as u32 - 8, whole.len() as u32 - 44);
+    let unknown = [0, u32::MAX, 0x7FFF_FFFF, 0x8000_0024, 36];
+    for (name, riff) in
+        unknown.into_iter().chain([riff]).map(|riff| (b"RIFF", riff)).chain([(b"RF64", u32::MAX)])
+    {
+        for data in [data, 0, u32::MAX, 0x7FFF_FFFF - 36] {
+            for junk in [false, true] {
+                let bytes = with(name, riff, junk, data);
+                for audio in [read_bytes(bytes.clone()), read_stream(Cursor::new(bytes))] {
+                    let audio = audio.unwrap_or_else(|error| panic!("{riff:x} {data:x}: {error}"));
+                    assert_eq!(audio.warning, None, "{riff:x} {data:x}");
+                    assert!(audio.samples == samples, "{riff:x} {data:x}");
+                }
+            }
+        }
+        // The samples' own size is believed.
+        let mut cut = with(name, riff, false, data);
+        let reader = Reader::from_bytes(cut.clone()).unwrap();
+        assert_eq!(reader.total(), Some(samples.len()));
+        cut.truncate(cut.len() / 2);
+        assert!(read_bytes(cut).unwrap().warning.unwrap().contains("ends early"));
+    }
+}
+
+#[test]
+fn more_channels_than_can_be_decoded_are_refused() {
+    let bytes = |channels| wav(I16, 16_000, channels, 100, |_, _| 0.0);
+    assert!(read_bytes(bytes(26)).is_ok());
+    for channels in [27, 33, u16::MAX] {
+        let mut bytes = bytes(2);
+        bytes[22..24].copy_from_slice(&channels.to_le_bytes());
+        let error = refused(bytes);
+        assert!(matches!(error, AudioError::Channels { count, .. } if count == channels));
+    }
+    let error = AudioError::Channels { count: 33, most: 26 }.to_string();
+    assert_eq!(error, "33 channels, and no more than 26 can be decoded");
+}
+
 #[test]
 fn what_comes_before_the_damage_is_kept() {
     let mut bytes = wav(I16, 16_000, 1, 16_000, |frame, _| sine(frame, 16_000));

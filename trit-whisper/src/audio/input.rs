@@ -8,14 +8,13 @@ use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::well_known::FORMAT_ID_MP3;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Duration;
-use trit_core::container;
 
 use super::AudioError;
 use super::mono::Mono;
-use super::source::Head;
+use super::source::Source;
 
 /// What came of reading a packet.
 pub(super) enum Packet {
@@ -38,29 +37,21 @@ pub(super) struct Input {
     /// One past the last timestamp that an MP3 file's header states. Packets are trimmed whole from
     /// there on: those of a second file that was joined to the first, say.
     ends: Option<i64>,
-    endless_wav: bool,
+    endless: bool,
     interleaved: Vec<f32>,
 }
 
 impl Input {
-    pub(super) fn open(
-        source: Box<dyn MediaSource>,
-        hint: &Hint,
-        head: &Head,
-    ) -> Result<Self, AudioError> {
-        // In so many bytes of weights a demuxer may find what looks like a frame of its own.
-        if head.bytes.starts_with(&container::MAGIC) {
-            return Err(AudioError::NotAudio);
-        }
-        let stream = MediaSourceStream::new(source, Default::default());
+    pub(super) fn open(source: Source, hint: &Hint) -> Result<Self, AudioError> {
+        let Source { media, endless } = source;
+        let stream = MediaSourceStream::new(media, Default::default());
         let format = symphonia::default::get_probe()
             .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(open_error)?;
         let Track { id, decoder, stated, ends } = open_track(format.as_ref())?;
-        let endless_wav = head.is_endless_wav();
-        let stated = stated.filter(|_| !endless_wav);
+        let stated = stated.filter(|_| !endless);
         let interleaved = Vec::new();
-        Ok(Self { format, track: id, decoder, stated, ends, endless_wav, interleaved })
+        Ok(Self { format, track: id, decoder, stated, ends, endless, interleaved })
     }
 
     /// Reads and decodes one packet into `mono`.
@@ -80,7 +71,7 @@ impl Input {
                 });
             }
             Err(SymphoniaError::IoError(error))
-                if error.kind() == io::ErrorKind::UnexpectedEof && self.endless_wav =>
+                if error.kind() == io::ErrorKind::UnexpectedEof && self.endless =>
             {
                 return Ok(Packet::End { early: None });
             }

@@ -18,6 +18,7 @@ mod mono;
 mod pcm;
 mod reader;
 mod source;
+mod wav;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -55,6 +56,13 @@ pub enum AudioError {
     Empty,
     /// The header states a sample rate that cannot be right.
     Rate(u32),
+    /// There are more channels than the decoder knows.
+    Channels {
+        /// How many the header states.
+        count: u16,
+        /// Most that can be.
+        most: u16,
+    },
     /// A sample is NaN, infinite or beyond any loudness.
     Sample {
         /// Its index, at the file's own rate.
@@ -87,6 +95,9 @@ impl fmt::Display for AudioError {
             Self::Damaged(what) => write!(f, "damaged audio file: {what}"),
             Self::Empty => f.write_str("the audio is empty"),
             Self::Rate(rate) => write!(f, "a sample rate of {rate} Hz cannot be right"),
+            Self::Channels { count, most } => {
+                write!(f, "{count} channels, and no more than {most} can be decoded")
+            }
             Self::Sample { index } => {
                 write!(f, "sample {index} is NaN, infinite or absurdly large")
             }

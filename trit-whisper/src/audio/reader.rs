@@ -1,16 +1,15 @@
 //! Decodes a file or stream as its samples are asked for.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::io::{MediaSource, ReadOnlySource};
 
 use super::input::{Input, Packet};
 use super::mono::Mono;
-use super::source::{self, Head, MAX_KEPT, keep};
+use super::source::Source;
 use super::{Audio, AudioError};
 use crate::{SAMPLE_RATE, Samples};
 
@@ -92,7 +91,7 @@ impl Reader {
     /// # Errors
     /// A file that cannot be read, or is not audio that can be decoded.
     pub fn open(path: &Path) -> Result<Self, AudioError> {
-        let mut file = File::open(path).map_err(AudioError::Io)?;
+        let file = File::open(path).map_err(AudioError::Io)?;
         let metadata = file.metadata().map_err(AudioError::Io)?;
         if metadata.is_dir() {
             let error = io::Error::new(io::ErrorKind::IsADirectory, "is a directory");
@@ -105,23 +104,15 @@ impl Reader {
         if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
             hint.with_extension(extension);
         }
-        let head = Head::read(&mut file)?;
-        file.rewind().map_err(AudioError::Io)?;
-        Self::new(source::of(file, &head), &hint, &head)
+        Self::new(Source::of_file(file)?, &hint)
     }
 
     /// Opens audio that comes as a stream that cannot seek, such as standard input.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn from_stream(mut stream: impl Read + Send + Sync + 'static) -> Result<Self, AudioError> {
-        let head = Head::read(&mut stream)?;
-        let whole = io::Cursor::new(head.bytes.clone()).chain(stream);
-        if head.is_mp4() {
-            // Its index may come last, so it is read to the end first.
-            return Self::from_bytes(keep(whole, MAX_KEPT)?);
-        }
-        Self::new(Box::new(ReadOnlySource::new(whole)), &Hint::new(), &head)
+    pub fn from_stream(stream: impl Read + Send + Sync + 'static) -> Result<Self, AudioError> {
+        Self::new(Source::of_stream(stream)?, &Hint::new())
     }
 
     /// Opens audio in memory.
@@ -129,12 +120,11 @@ impl Reader {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, AudioError> {
-        let head = Head::read(&mut bytes.as_slice())?;
-        Self::new(source::of(io::Cursor::new(bytes), &head), &Hint::new(), &head)
+        Self::new(Source::of_file(io::Cursor::new(bytes))?, &Hint::new())
     }
 
-    fn new(source: Box<dyn MediaSource>, hint: &Hint, head: &Head) -> Result<Self, AudioError> {
-        let input = unless_it_panics(|| Input::open(source, hint, head))?;
+    fn new(source: Source, hint: &Hint) -> Result<Self, AudioError> {
+        let input = unless_it_panics(|| Input::open(source, hint))?;
         Ok(Self {
             input: Some(input),
             mono: Mono::default(),
