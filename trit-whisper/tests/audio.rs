@@ -324,6 +324,29 @@ fn an_odd_packet_does_not_end_the_audio() {
 }
 
 #[test]
+fn what_comes_after_a_gap_keeps_its_time() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/yes-no.flac");
+    let whole = std::fs::read(path).unwrap();
+    let samples = read_bytes(whole.clone()).unwrap().samples;
+    let mut cut = whole.clone();
+    cut.drain(whole.len() / 2..whole.len() / 2 + 9000);
+    let mut zeros = whole.clone();
+    zeros[whole.len() / 2..whole.len() / 2 + 9000].fill(0);
+    for bytes in [cut, zeros] {
+        let audio = read_bytes(bytes.clone()).unwrap();
+        let warning = audio.warning.unwrap();
+        assert!(
+            warning.contains("s of silence put in for missing audio, the first at"),
+            "{warning}"
+        );
+        assert_eq!(audio.samples.len(), samples.len());
+        let same = audio.samples.iter().rev().zip(samples.iter().rev()).take_while(|(a, b)| a == b);
+        assert!(same.count() > SAMPLE_RATE, "{warning}");
+        assert_eq!(read_stream(Cursor::new(bytes)).unwrap().samples, audio.samples);
+    }
+}
+
+#[test]
 fn joined_mp3_files_are_read_to_the_end() {
     let one = std::fs::read(fixture("tone.mp3")).unwrap();
     let len = read_bytes(one.clone()).unwrap().samples.len();

@@ -6,13 +6,16 @@ use symphonia::core::codecs::audio::well_known as codecs;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::FORMAT_ID_MP3;
+use symphonia::core::formats::well_known::{
+    FORMAT_ID_FLAC, FORMAT_ID_ISOMP4, FORMAT_ID_MKV, FORMAT_ID_MP3, FORMAT_ID_OGG,
+};
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Duration;
 
 use super::AudioError;
+use super::gaps::Gaps;
 use super::mono::Mono;
 use super::source::Source;
 
@@ -30,15 +33,13 @@ pub(super) enum Packet {
 /// The packets of a file's audio track.
 pub(super) struct Input {
     format: Box<dyn FormatReader>,
-    track: u32,
-    decoder: Box<dyn AudioDecoder>,
-    /// The length in seconds, where the file states it.
-    pub(super) stated: Option<f64>,
-    /// One past the last timestamp that an MP3 file's header states. Packets are trimmed whole from
-    /// there on: those of a second file that was joined to the first, say.
-    ends: Option<i64>,
+    track: Track,
     endless: bool,
+    pub(super) gaps: Gaps,
+    /// The packet decoded last.
     interleaved: Vec<f32>,
+    /// Its channels, if silence comes before it.
+    held: Option<usize>,
 }
 
 impl Input {
@@ -48,23 +49,34 @@ impl Input {
         let format = symphonia::default::get_probe()
             .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(open_error)?;
-        let Track { id, decoder, stated, ends } = open_track(format.as_ref())?;
-        let stated = stated.filter(|_| !endless);
-        let interleaved = Vec::new();
-        Ok(Self { format, track: id, decoder, stated, ends, endless, interleaved })
+        let track = open_track(format.as_ref())?;
+        let (gaps, interleaved) = Default::default();
+        Ok(Self { format, track, endless, gaps, interleaved, held: None })
     }
 
-    /// Reads and decodes one packet into `mono`.
+    /// The length in seconds, where the file states it.
+    pub(super) fn stated(&self) -> Option<f64> {
+        self.track.stated.filter(|_| !self.endless)
+    }
+
+    /// Reads and decodes one packet into `mono`, or puts silence there for one that is missing.
     pub(super) fn packet(&mut self, mono: &mut Mono) -> Result<Packet, AudioError> {
+        if self.gaps.fill(mono)? {
+            return Ok(Packet::Decoded);
+        }
+        if let Some(channels) = self.held.take() {
+            mono.push(&self.interleaved, channels)?;
+            return Ok(Packet::Decoded);
+        }
         let mut packet = match self.format.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Packet::End { early: None }),
             // The next file of a chained Ogg stream.
             Err(SymphoniaError::ResetRequired) => {
                 return Ok(match open_track(self.format.as_ref()) {
-                    Ok(Track { id, decoder, .. }) => {
-                        (self.track, self.decoder) = (id, decoder);
-                        (self.stated, self.ends) = (None, None);
+                    Ok(track) => {
+                        self.track = Track { stated: None, ends: None, ..track };
+                        self.gaps.restart(mono.seconds());
                         Packet::Decoded
                     }
                     Err(error) => Packet::End { early: Some(error.to_string()) },
@@ -77,13 +89,15 @@ impl Input {
             }
             Err(error) => return Ok(Packet::End { early: Some(error.to_string()) }),
         };
-        if packet.track_id != self.track {
+        let time = self.time(&packet);
+        time.into_iter().for_each(|time| self.gaps.begin(time));
+        if packet.track_id != self.track.id {
             return Ok(Packet::Decoded);
         }
-        if self.ends.is_some_and(|ends| packet.pts.get() >= ends) {
+        if self.track.ends.is_some_and(|ends| packet.pts.get() >= ends) {
             packet.trim_end = Duration::ZERO;
         }
-        let decoded = match self.decoder.decode(&packet) {
+        let decoded = match self.track.decoder.decode(&packet) {
             Ok(decoded) => decoded,
             // Damaged bits may also look like a feature that the decoder does not have.
             Err(
@@ -96,8 +110,26 @@ impl Input {
         mono.set_rate(decoded.spec().rate())?;
         self.interleaved.clear();
         decoded.copy_to_vec_interleaved(&mut self.interleaved);
-        mono.push(&self.interleaved, decoded.spec().channels().count())?;
+        // The first packet of Vorbis gives no samples.
+        if !self.interleaved.is_empty() {
+            let stated = self.track.stated;
+            time.into_iter().for_each(|time| self.gaps.find(time, mono, stated));
+            self.held = Some(decoded.spec().channels().count());
+        }
         Ok(Packet::Decoded)
+    }
+
+    /// The second at which a packet is to be heard, or seen, where the file states it. In other kinds
+    /// of files it is but the number of the packet, or its place.
+    fn time(&self, packet: &symphonia::core::packet::Packet) -> Option<f64> {
+        let timed = [FORMAT_ID_FLAC, FORMAT_ID_OGG, FORMAT_ID_ISOMP4, FORMAT_ID_MKV];
+        if !timed.contains(&self.format.format_info().format) {
+            return None;
+        }
+        let track = self.format.tracks().iter().find(|track| track.id == packet.track_id);
+        let base = track.and_then(|track| track.time_base)?;
+        let ticks = packet.pts.get() as f64;
+        Some(ticks * f64::from(base.numer.get()) / f64::from(base.denom.get()))
     }
 }
 
@@ -136,7 +168,8 @@ struct Track {
     decoder: Box<dyn AudioDecoder>,
     /// Its length in seconds, where the file states it.
     stated: Option<f64>,
-    /// See [`Input`].
+    /// One past the last timestamp that an MP3 file's header states. Packets are trimmed whole from
+    /// there on: those of a second file that was joined to the first, say.
     ends: Option<i64>,
 }
 
@@ -157,7 +190,8 @@ fn open_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
     let frames = track.num_frames.filter(|_| format.format_info().format == FORMAT_ID_MP3);
     let ends = frames.map(|frames| frames.saturating_add(track.padding.unwrap_or(0).into()));
     let ends = ends.map(|ends| i64::try_from(ends).unwrap_or(i64::MAX));
-    let stated = track.num_frames.zip(parameters.sample_rate);
+    // MP4 in fragments states a length of 0.
+    let stated = track.num_frames.filter(|&frames| frames > 0).zip(parameters.sample_rate);
     let stated = stated.map(|(frames, rate)| frames as f64 / f64::from(rate.max(1)));
     Ok(Track { id: track.id, decoder, stated, ends })
 }

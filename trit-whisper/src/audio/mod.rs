@@ -13,6 +13,7 @@
 //! # Ok::<(), audio::AudioError>(())
 //! ```
 
+mod gaps;
 mod input;
 mod mono;
 mod pcm;
@@ -140,7 +141,7 @@ impl std::error::Error for AudioError {
 pub struct Audio {
     /// 16 kHz mono, nominally −1..1.
     pub samples: Vec<f32>,
-    /// Why decoding stopped early or left packets out, if it did.
+    /// Why decoding stopped early or left packets out, if it did, and what is silence instead.
     pub warning: Option<String>,
 }
 

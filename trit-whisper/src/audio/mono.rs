@@ -42,6 +42,11 @@ impl Mono {
         self.begin as f64 / SAMPLE_RATE as f64 + self.taken as f64 / f64::from(self.rate.max(1))
     }
 
+    /// Samples per second of what is taken, as given; 0 before the first.
+    pub(super) fn rate(&self) -> u32 {
+        self.rate
+    }
+
     /// One past the index in the whole audio of the last sample that is there.
     pub(super) fn end(&self) -> usize {
         self.first + self.samples.len()

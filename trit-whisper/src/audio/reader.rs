@@ -182,10 +182,10 @@ impl Reader {
                 self.damaged.get_or_insert(Damaged { count: 0, from, why }).count += 1;
             }
             Packet::End { early } => {
-                let stated = input.stated;
+                let (stated, filled) = (input.stated(), input.gaps.filled);
                 self.input = None;
                 self.ended = early;
-                self.finish(stated)?;
+                self.finish(stated, filled)?;
             }
         }
         if self.mono.end() > samples_in(hours) {
@@ -195,7 +195,11 @@ impl Reader {
     }
 
     /// Sums up what was wrong.
-    fn finish(&mut self, stated: Option<f64>) -> Result<(), AudioError> {
+    fn finish(
+        &mut self,
+        stated: Option<f64>,
+        filled: Option<(f64, f64)>,
+    ) -> Result<(), AudioError> {
         let seconds = self.mono.seconds();
         let missing = |stated: &f64| *stated > seconds + MISSING && self.damaged.is_none();
         if let Some(stated) = stated.filter(missing) {
@@ -211,10 +215,11 @@ impl Reader {
         });
         let ended = self.ended.take();
         let ended = ended.map(|what| format!("the file ends early, at {seconds:.1} s: {what}"));
-        self.warning = match (damaged, ended) {
-            (Some(damaged), Some(ended)) => Some(format!("{damaged}; {ended}")),
-            (damaged, ended) => damaged.or(ended),
-        };
+        let filled = filled.map(|(from, seconds)| {
+            format!("{seconds:.1} s of silence put in for missing audio, the first at {from:.1} s")
+        });
+        let all: Vec<_> = [damaged, filled, ended].into_iter().flatten().collect();
+        self.warning = (!all.is_empty()).then(|| all.join("; "));
         match (self.mono.end(), self.warning.take()) {
             (0, None) => Err(AudioError::Empty),
             (0, Some(warning)) => Err(AudioError::Damaged(warning)),
@@ -249,7 +254,7 @@ impl Samples for Reader {
     fn total(&self) -> Option<usize> {
         match &self.input {
             None => Some(self.len()),
-            Some(input) => Some(((input.stated? * SAMPLE_RATE as f64) as usize).max(self.len())),
+            Some(input) => Some(((input.stated()? * SAMPLE_RATE as f64) as usize).max(self.len())),
         }
     }
 }
