@@ -84,6 +84,8 @@ fn every_kind_of_file_is_read() {
     for (name, extra, off) in [
         ("tone.flac", exact, 0.01),
         ("tone.mka", exact, 0.01),
+        // Its first track is Opus, for which there is no decoder.
+        ("two.mka", exact, 0.01),
         ("tone.alac.m4a", exact, 0.01),
         ("tone.aiff", exact, 0.01),
         ("tone.caf", exact, 0.01),
@@ -418,6 +420,25 @@ fn a_place_outside_the_file_is_damage_and_no_error_of_the_system() {
 
 fn refused(bytes: Vec<u8>) -> AudioError {
     read_bytes(bytes).expect_err("the input is broken")
+}
+
+#[test]
+fn what_is_not_supported_is_told_from_what_is_damaged_and_what_is_no_audio() {
+    let gsm = wav((0x31, 16, I16.2), 16_000, 1, 100, |_, _| 0.0);
+    let error = refused(gsm);
+    assert!(matches!(error, AudioError::Unsupported(_)));
+    assert_eq!(error.to_string(), "not supported: wav: unsupported wave format");
+    // Its index comes last.
+    let mut cut = std::fs::read(fixture("tone.m4a")).unwrap();
+    cut.truncate(cut.len() / 2);
+    let error = refused(cut).to_string();
+    assert!(error.starts_with("damaged audio file: "), "{error}");
+    let mut film = b"RIFF\0\x40\0\0AVI LIST".to_vec();
+    film.resize(0x4000, 0xFF);
+    assert!(matches!(refused(film), AudioError::NotAudio));
+    let mut film = b"G@\0\x10".to_vec();
+    film.resize(0x4000, 0xFF);
+    assert!(matches!(refused(film), AudioError::NotAudio));
 }
 
 #[test]

@@ -135,7 +135,14 @@ impl Input {
 
 fn open_error(error: SymphoniaError) -> AudioError {
     match error {
-        SymphoniaError::Unsupported(_) => AudioError::NotAudio,
+        // No demuxer knows the file.
+        SymphoniaError::Unsupported(what) if what.starts_with("core (probe)") => {
+            AudioError::NotAudio
+        }
+        SymphoniaError::Unsupported(what) if what.contains("missing") => {
+            AudioError::Damaged(what.into())
+        }
+        SymphoniaError::Unsupported(what) => AudioError::Unsupported(what),
         SymphoniaError::IoError(error) if !is_of_content(error.kind()) => AudioError::Io(error),
         error => AudioError::Damaged(error.to_string()),
     }
@@ -173,17 +180,33 @@ struct Track {
     ends: Option<i64>,
 }
 
+/// The first track that can be decoded, beginning with the one that the file names as its own.
 fn open_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
-    let track = format
-        .default_track(TrackType::Audio)
-        .or_else(|| format.first_track(TrackType::Audio))
-        .ok_or(AudioError::NoTrack)?;
+    let own = format.default_track(TrackType::Audio);
+    let all = format.tracks().iter().filter(|track| track.track_type() == Some(TrackType::Audio));
+    let mut refused = None;
+    for track in own.into_iter().chain(all) {
+        match decode_track(format, track) {
+            Ok(track) => return Ok(track),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or(AudioError::NoTrack))
+}
+
+fn decode_track(
+    format: &dyn FormatReader,
+    track: &symphonia::core::formats::Track,
+) -> Result<Track, AudioError> {
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
     let parameters = parameters.ok_or(AudioError::NoTrack)?;
     let decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(|error| match error {
-            SymphoniaError::Unsupported(_) => AudioError::Codec(codec_name(parameters.codec)),
+            SymphoniaError::Unsupported(what) if what.starts_with("core (codec)") => {
+                AudioError::Codec(codec_name(parameters.codec))
+            }
+            SymphoniaError::Unsupported(what) => AudioError::Unsupported(what),
             error => AudioError::Damaged(error.to_string()),
         })?;
     // The encoder's padding is stated too, and is to be trimmed.

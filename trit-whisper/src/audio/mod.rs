@@ -51,6 +51,8 @@ pub enum AudioError {
     NoTrack,
     /// There is no decoder for the audio's codec.
     Codec(&'static str),
+    /// The audio has a feature that its decoder does not have.
+    Unsupported(&'static str),
     /// The file is of a known kind, but damaged before the first sample.
     Damaged(String),
     /// The audio has no samples.
@@ -93,6 +95,7 @@ impl fmt::Display for AudioError {
             Self::NotAudio => f.write_str("not an audio file of a known kind"),
             Self::NoTrack => f.write_str("the file has no audio track"),
             Self::Codec(name) => write!(f, "there is no decoder for {name}"),
+            Self::Unsupported(what) => write!(f, "not supported: {what}"),
             Self::Damaged(what) => write!(f, "damaged audio file: {what}"),
             Self::Empty => f.write_str("the audio is empty"),
             Self::Rate(rate) => write!(f, "a sample rate of {rate} Hz cannot be right"),

@@ -74,8 +74,10 @@ impl Head {
         if bytes.is_empty() {
             return Err(AudioError::Empty);
         }
-        // In so many bytes of weights a demuxer may find what looks like a frame of its own.
-        if bytes.starts_with(&container::MAGIC) {
+        // In so many bytes of weights or of a film, of MPEG-TS and AVI, a demuxer may find what looks
+        // like a frame of its own.
+        let film = bytes.starts_with(b"G@") || bytes.get(8..) == Some(b"AVI ");
+        if bytes.starts_with(&container::MAGIC) || film {
             return Err(AudioError::NotAudio);
         }
         Ok(Self { bytes })
