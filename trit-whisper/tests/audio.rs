@@ -316,7 +316,7 @@ fn an_odd_packet_does_not_end_the_audio() {
             let audio = read_bytes(bytes).unwrap();
             assert!(audio.samples.len() + 2 * 1024 > len, "{element}: {}", audio.samples.len());
             let warning = audio.warning.unwrap();
-            assert!(warning.starts_with("1 damaged packet"), "{warning}");
+            assert!(warning.starts_with("a damaged packet left out at"), "{warning}");
         }
         let mut bytes = whole.clone();
         packets.iter().for_each(|&(place, _)| bytes[place] = element << 5);
@@ -346,6 +346,37 @@ fn what_comes_after_a_gap_keeps_its_time() {
         assert!(same.count() > SAMPLE_RATE, "{warning}");
         assert_eq!(read_stream(Cursor::new(bytes)).unwrap().samples, audio.samples);
     }
+}
+
+#[test]
+fn a_bad_sample_ends_the_audio_after_what_comes_before() {
+    for rate in [16_000, 48_000] {
+        let bad = 30_000;
+        let value = move |frame, _| if frame == bad { f64::NAN } else { sine(frame, rate) };
+        let audio = read_bytes(wav(F32, rate, 1, 2 * bad, value)).unwrap();
+        assert_eq!(audio.samples.len(), bad * SAMPLE_RATE / rate as usize);
+        assert!(audio.samples.iter().all(|x| x.is_finite()));
+        let warning = audio.warning.unwrap();
+        assert!(
+            warning.ends_with(": sample 30000 is NaN, infinite or absurdly large"),
+            "{warning}"
+        );
+    }
+}
+
+#[test]
+fn a_file_of_mostly_damaged_packets_is_refused() {
+    let mut bytes = std::fs::read(fixture("tone.m4a")).unwrap();
+    let packets = mp4_packets(&bytes);
+    let (few, most) = (packets.len() / 2, packets.len() / 2 + 1);
+    let mut damage = |from: usize, to: usize| {
+        packets[from..to].iter().for_each(|&(place, _)| bytes[place] = 5 << 5);
+        read_bytes(bytes.clone())
+    };
+    assert!(damage(0, few).is_ok());
+    let error = damage(few, most).unwrap_err().to_string();
+    let expected = format!("damaged audio file: {most} of {} packets cannot be", packets.len());
+    assert!(error.starts_with(&expected), "{error}");
 }
 
 #[test]

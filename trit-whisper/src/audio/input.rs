@@ -12,7 +12,7 @@ use symphonia::core::formats::well_known::{
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
-use symphonia::core::units::Duration;
+use symphonia::core::units::{Duration, TimeBase};
 
 use super::AudioError;
 use super::gaps::Gaps;
@@ -22,8 +22,10 @@ use super::source::Source;
 /// What came of reading a packet.
 pub(super) enum Packet {
     Decoded,
-    /// It could not be decoded, and why not.
-    Damaged(String),
+    /// It could not be decoded: why not, and the seconds it states.
+    Damaged(String, f64),
+    /// It is none of the audio.
+    Passed,
     /// There are no more, and why not, if that was to be expected.
     End {
         early: Option<String>,
@@ -62,7 +64,7 @@ impl Input {
     /// Reads and decodes one packet into `mono`, or puts silence there for one that is missing.
     pub(super) fn packet(&mut self, mono: &mut Mono) -> Result<Packet, AudioError> {
         if self.gaps.fill(mono)? {
-            return Ok(Packet::Decoded);
+            return Ok(Packet::Passed);
         }
         if let Some(channels) = self.held.take() {
             mono.push(&self.interleaved, channels)?;
@@ -77,7 +79,7 @@ impl Input {
                     Ok(track) => {
                         self.track = Track { stated: None, ends: None, ..track };
                         self.gaps.restart(mono.seconds());
-                        Packet::Decoded
+                        Packet::Passed
                     }
                     Err(error) => Packet::End { early: Some(error.to_string()) },
                 });
@@ -92,7 +94,7 @@ impl Input {
         let time = self.time(&packet);
         time.into_iter().for_each(|time| self.gaps.begin(time));
         if packet.track_id != self.track.id {
-            return Ok(Packet::Decoded);
+            return Ok(Packet::Passed);
         }
         if self.track.ends.is_some_and(|ends| packet.pts.get() >= ends) {
             packet.trim_end = Duration::ZERO;
@@ -104,7 +106,11 @@ impl Input {
                 error @ (SymphoniaError::DecodeError(_)
                 | SymphoniaError::Unsupported(_)
                 | SymphoniaError::IoError(_)),
-            ) => return Ok(Packet::Damaged(error.to_string())),
+            ) => {
+                let seconds =
+                    self.track.base.map_or(0.0, |base| seconds(packet.dur.get() as f64, base));
+                return Ok(Packet::Damaged(error.to_string(), seconds));
+            }
             Err(error) => return Ok(Packet::End { early: Some(error.to_string()) }),
         };
         mono.set_rate(decoded.spec().rate())?;
@@ -116,7 +122,7 @@ impl Input {
             time.into_iter().for_each(|time| self.gaps.find(time, mono, stated));
             self.held = Some(decoded.spec().channels().count());
         }
-        Ok(Packet::Decoded)
+        Ok(Packet::Passed)
     }
 
     /// The second at which a packet is to be heard, or seen, where the file states it. In other kinds
@@ -128,9 +134,12 @@ impl Input {
         }
         let track = self.format.tracks().iter().find(|track| track.id == packet.track_id);
         let base = track.and_then(|track| track.time_base)?;
-        let ticks = packet.pts.get() as f64;
-        Some(ticks * f64::from(base.numer.get()) / f64::from(base.denom.get()))
+        Some(seconds(packet.pts.get() as f64, base))
     }
+}
+
+fn seconds(ticks: f64, base: TimeBase) -> f64 {
+    ticks * f64::from(base.numer.get()) / f64::from(base.denom.get())
 }
 
 fn open_error(error: SymphoniaError) -> AudioError {
@@ -172,6 +181,7 @@ fn codec_name(id: AudioCodecId) -> &'static str {
 /// The track to read.
 struct Track {
     id: u32,
+    base: Option<TimeBase>,
     decoder: Box<dyn AudioDecoder>,
     /// Its length in seconds, where the file states it.
     stated: Option<f64>,
@@ -216,5 +226,5 @@ fn decode_track(
     // MP4 in fragments states a length of 0.
     let stated = track.num_frames.filter(|&frames| frames > 0).zip(parameters.sample_rate);
     let stated = stated.map(|(frames, rate)| frames as f64 / f64::from(rate.max(1)));
-    Ok(Track { id: track.id, decoder, stated, ends })
+    Ok(Track { id: track.id, base: track.time_base, decoder, stated, ends })
 }

@@ -143,7 +143,11 @@ impl Mono {
     /// What was there before is not more than that: a block gives its share of samples, less the
     /// delay.
     pub(super) fn finish(&mut self) -> Result<(), AudioError> {
-        let Some(resampler) = &self.resampler else { return Ok(()) };
+        let Some(resampler) = &self.resampler else {
+            // Of a packet with a bad sample, what comes before it.
+            self.samples.append(&mut self.pending);
+            return Ok(());
+        };
         let block = resampler.input_frames_next();
         let wanted = (self.taken as u64 * SAMPLE_RATE as u64).div_ceil(self.rate.into()) as usize;
         while self.end() < self.begin + wanted {

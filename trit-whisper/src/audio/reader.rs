@@ -31,6 +31,8 @@ const MISSING: f64 = 0.1;
 /// Packets that could not be decoded.
 struct Damaged {
     count: usize,
+    /// How long they are by what they state.
+    seconds: f64,
     /// The second of the first of them.
     from: f64,
     /// Why that one could not be.
@@ -65,6 +67,8 @@ pub struct Reader {
     /// `None` when there is no more to come.
     input: Option<Input>,
     mono: Mono,
+    /// The number of packets that were decoded.
+    decoded: usize,
     /// The packets that could not be decoded.
     damaged: Option<Damaged>,
     /// Why the audio ended before its stated end.
@@ -128,6 +132,7 @@ impl Reader {
         Ok(Self {
             input: Some(input),
             mono: Mono::default(),
+            decoded: 0,
             damaged: None,
             ended: None,
             warning: None,
@@ -175,23 +180,34 @@ impl Reader {
     /// Decodes a packet, of audio of so many hours at most, or finds that there are no more.
     fn read_on(&mut self, hours: usize) -> Result<(), AudioError> {
         let Some(input) = &mut self.input else { return Ok(()) };
-        match unless_it_panics(|| input.packet(&mut self.mono))? {
-            Packet::Decoded => {}
-            Packet::Damaged(why) => {
+        match unless_it_panics(|| input.packet(&mut self.mono)) {
+            Ok(Packet::Decoded) => self.decoded += 1,
+            Ok(Packet::Passed) => {}
+            Ok(Packet::Damaged(why, seconds)) => {
                 let from = self.mono.seconds();
-                self.damaged.get_or_insert(Damaged { count: 0, from, why }).count += 1;
+                let none = Damaged { count: 0, seconds: 0.0, from, why };
+                let damaged = self.damaged.get_or_insert(none);
+                damaged.count += 1;
+                damaged.seconds += seconds;
             }
-            Packet::End { early } => {
-                let (stated, filled) = (input.stated(), input.gaps.filled);
-                self.input = None;
-                self.ended = early;
-                self.finish(stated, filled)?;
-            }
+            Ok(Packet::End { early }) => self.end(early)?,
+            // What comes before it can be had.
+            Err(error) if self.mono.end() > 0 => self.end(Some(error.to_string()))?,
+            Err(error) => return Err(error),
         }
         if self.mono.end() > samples_in(hours) {
             return Err(AudioError::TooLong { hours: hours as u32 });
         }
         Ok(())
+    }
+
+    /// Ends the audio, and says why where it ends early.
+    fn end(&mut self, early: Option<String>) -> Result<(), AudioError> {
+        self.ended = early;
+        match self.input.take() {
+            Some(input) => self.finish(input.stated(), input.gaps.filled),
+            None => Ok(()),
+        }
     }
 
     /// Sums up what was wrong.
@@ -201,17 +217,28 @@ impl Reader {
         filled: Option<(f64, f64)>,
     ) -> Result<(), AudioError> {
         let seconds = self.mono.seconds();
-        let missing = |stated: &f64| *stated > seconds + MISSING && self.damaged.is_none();
-        if let Some(stated) = stated.filter(missing) {
+        // Damaged packets that no silence stands for.
+        let damaged = self.damaged.as_ref().map_or(0.0, |damaged| damaged.seconds);
+        let left_out = (damaged - filled.map_or(0.0, |(_, seconds)| seconds)).max(0.0);
+        if let Some(stated) = stated.filter(|stated| *stated > seconds + left_out + MISSING) {
             self.ended.get_or_insert_with(|| format!("its header states {stated:.1} s"));
         }
         self.mono.finish()?;
         let damaged = self.damaged.take();
-        if let Some(Damaged { why, .. }) = damaged.as_ref().filter(|_| self.mono.end() == 0) {
-            return Err(AudioError::Damaged(why.clone()));
+        if let Some(Damaged { count, why, .. }) = &damaged {
+            if self.decoded == 0 {
+                return Err(AudioError::Damaged(why.clone()));
+            }
+            // In a file of something else, too, there may be what looks like audio.
+            if *count > self.decoded {
+                let all = count + self.decoded;
+                let what = format!("{count} of {all} packets cannot be decoded, the first: {why}");
+                return Err(AudioError::Damaged(what));
+            }
         }
-        let damaged = damaged.map(|Damaged { count, from, .. }| {
-            format!("{count} damaged packets left out, the first at {from:.1} s")
+        let damaged = damaged.map(|Damaged { count, from, .. }| match count {
+            1 => format!("a damaged packet left out at {from:.1} s"),
+            _ => format!("{count} damaged packets left out, the first at {from:.1} s"),
         });
         let ended = self.ended.take();
         let ended = ended.map(|what| format!("the file ends early, at {seconds:.1} s: {what}"));
@@ -235,7 +262,11 @@ impl Samples for Reader {
     fn window(&mut self, start: usize, len: usize) -> Option<&[f32]> {
         self.mono.pass(start);
         while !self.failed && self.input.is_some() && self.mono.end() < start.saturating_add(len) {
-            if let Err(error) = self.read_on(HOURS_IN_WINDOWS) {
+            let read = match self.read_on(HOURS_IN_WINDOWS) {
+                Err(error @ AudioError::TooLong { .. }) => self.end(Some(error.to_string())),
+                read => read,
+            };
+            if let Err(error) = read {
                 (self.failed, self.error) = (true, Some(error));
             }
             self.mono.pass(start);
@@ -295,6 +326,35 @@ mod tests {
         assert!(reader.len() > 59 * SAMPLE_RATE);
         // The window, what a packet and a block of the resampler add, and room to grow.
         assert!(most < 4 * window, "{most}");
+    }
+
+    #[test]
+    fn missing_audio_is_told_from_damaged_packets() {
+        for (damaged, filled, early) in
+            [(0.0, 0.0, true), (0.2, 0.0, true), (0.6, 0.0, false), (0.6, 0.4, true)]
+        {
+            let mut reader = Reader::from_bytes(wav(16_000, 1, 16_000)).unwrap();
+            reader.window(0, 8_000);
+            let stated = reader.mono.seconds() + 0.5;
+            reader.damaged =
+                Some(Damaged { count: 2, seconds: damaged, from: 0.1, why: String::new() });
+            reader.finish(Some(stated), Some((0.1, filled))).unwrap();
+            let warning = reader.warning.unwrap();
+            assert!(warning.starts_with("2 damaged packets left out, the first at 0.1 s"));
+            assert_eq!(warning.contains("ends early"), early, "{damaged} {filled}");
+        }
+    }
+
+    #[test]
+    fn audio_that_is_too_long_for_windows_ends_early() {
+        let mut reader = Reader::from_bytes(wav(16_000, 1, 16_000)).unwrap();
+        assert!(matches!(
+            reader.read_on(0).and(reader.read_on(0)),
+            Err(AudioError::TooLong { hours: 0 })
+        ));
+        reader.end(Some(AudioError::TooLong { hours: 0 }.to_string())).unwrap();
+        assert!(reader.len() > 0 && reader.is_at_end());
+        assert!(reader.warning().unwrap().ends_with(": the audio is longer than 0 hours"));
     }
 
     #[test]
