@@ -281,6 +281,13 @@ fn what_comes_before_the_damage_is_kept() {
     assert!(audio.warning.unwrap().contains("ends early, at 0.3 s"));
     assert!(audio.samples.len() > 1000);
 
+    let mut aiff = std::fs::read(fixture("tone.aiff")).unwrap();
+    aiff.truncate(aiff.len() / 2);
+    let audio = read_bytes(aiff).unwrap();
+    let warning = audio.warning.unwrap();
+    assert!(warning.contains("ends early, at 0."), "{warning}");
+    assert!((3_200 - 1152..=3_200).contains(&audio.samples.len()), "{}", audio.samples.len());
+
     let mut mp3 = std::fs::read(fixture("tone.mp3")).unwrap();
     let middle = mp3.len() / 2;
     mp3[middle..middle + 40].fill(0x55);

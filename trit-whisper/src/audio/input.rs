@@ -24,7 +24,7 @@ pub(super) enum Packet {
     Decoded,
     /// It could not be decoded: why not, and the seconds it states.
     Damaged(String, f64),
-    /// It is none of the audio.
+    /// Nothing of the audio, silence, or a packet that is put into it next.
     Passed,
     /// There are no more, and why not, if that was to be expected.
     End {
@@ -40,7 +40,7 @@ pub(super) struct Input {
     pub(super) gaps: Gaps,
     /// The packet decoded last.
     interleaved: Vec<f32>,
-    /// Its channels, if silence comes before it.
+    /// Its channels, until it is put into the audio, after the silence that comes before it.
     held: Option<usize>,
 }
 

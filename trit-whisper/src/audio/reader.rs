@@ -353,7 +353,7 @@ mod tests {
             Err(AudioError::TooLong { hours: 0 })
         ));
         reader.end(Some(AudioError::TooLong { hours: 0 }.to_string())).unwrap();
-        assert!(reader.len() > 0 && reader.is_at_end());
+        assert!(!reader.is_empty() && reader.is_at_end());
         assert!(reader.warning().unwrap().ends_with(": the audio is longer than 0 hours"));
     }
 
