@@ -30,8 +30,21 @@ impl Input {
 
     /// What messages call it.
     pub(crate) fn shown(&self) -> String {
-        if self.is_stdin() { "standard input".into() } else { self.path.display().to_string() }
+        if self.is_stdin() { "standard input".into() } else { printable(&self.path) }
     }
+}
+
+/// A path for the terminal, to which control characters in a name would be commands or new lines.
+fn printable(path: &Path) -> String {
+    let mut shown = String::new();
+    for c in path.display().to_string().chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// The files that `arguments` name, with those below folders in order of name. What cannot be walked
@@ -148,6 +161,11 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn names_are_no_commands_to_a_terminal() {
+        assert_eq!(printable(Path::new("a b/\u{1b}[2Jé\n.wav")), "a b/\\u{1b}[2Jé\\n.wav");
+    }
 
     #[test]
     fn folders_are_walked_in_order_of_name() {
