@@ -94,6 +94,8 @@ fn every_kind_of_file_is_read() {
         ("tone.ogg", exact, 0.05),
         ("tone.mp3", 2 * frame, 0.05),
         ("tone.m4a", 2 * frame, 0.05),
+        ("tone.front.m4a", 2 * frame, 0.05),
+        ("tone.fragments.m4a", 2 * frame, 0.05),
         ("tone.aac", 2 * frame, 0.05),
     ] {
         let audio = read_file(&fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -288,6 +290,23 @@ fn what_comes_before_the_damage_is_kept() {
     assert!(warning.contains("ends early, at 0."), "{warning}");
     assert!((3_200 - 1152..=3_200).contains(&audio.samples.len()), "{}", audio.samples.len());
 
+    // Their index comes first.
+    for name in ["tone.front.m4a", "tone.fragments.m4a"] {
+        let whole = std::fs::read(fixture(name)).unwrap();
+        let samples = read_bytes(whole.clone()).unwrap().samples;
+        let cut = whole[..whole.len() * 7 / 10].to_vec();
+        for audio in [read_bytes(cut.clone()), read_stream(Cursor::new(cut))] {
+            let audio = audio.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let warning = audio.warning.unwrap_or_else(|| panic!("{name}: no warning"));
+            assert!(warning.contains("ends early, at 0."), "{name}: {warning}");
+            let found = audio.samples.len();
+            assert!((1600..samples.len() - 1600).contains(&found), "{name}: {found}");
+            // The resampler is at its end earlier.
+            let same = audio.samples.iter().zip(&samples).take_while(|(a, b)| a == b).count();
+            assert!(same > found - 500, "{name}: {same} of {found}");
+        }
+    }
+
     let mut mp3 = std::fs::read(fixture("tone.mp3")).unwrap();
     let middle = mp3.len() / 2;
     mp3[middle..middle + 40].fill(0x55);
@@ -433,7 +452,16 @@ fn the_length_of_mp3_and_aac_is_not_guessed() {
 
 #[test]
 fn no_prefix_and_no_flipped_byte_panics() {
-    for name in ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.caf", "tone.aiff"] {
+    for name in [
+        "tone.flac",
+        "tone.mp3",
+        "tone.ogg",
+        "tone.m4a",
+        "tone.front.m4a",
+        "tone.fragments.m4a",
+        "tone.caf",
+        "tone.aiff",
+    ] {
         let whole = std::fs::read(fixture(name)).unwrap();
         for part in 0..64 {
             let _ = read_bytes(whole[..whole.len() * part / 64].to_vec());

@@ -1,6 +1,6 @@
 //! What a file is, by its first bytes, and how it is given to symphonia.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use symphonia::core::io::{MediaSource, ReadOnlySource};
 use trit_core::container;
@@ -23,8 +23,11 @@ impl Source {
     pub(super) fn of_file(mut file: impl MediaSource + 'static) -> Result<Self, AudioError> {
         let head = Head::read(&mut file)?;
         if head.is_to_be_sought_in() {
+            let index_first = head.is_mp4() && index_is_first(&mut file).map_err(AudioError::Io)?;
             file.rewind().map_err(AudioError::Io)?;
-            return Ok(Self { media: Box::new(file), endless: false });
+            let media: Box<dyn MediaSource> =
+                if index_first { Box::new(NoEnd(file)) } else { Box::new(file) };
+            return Ok(Self { media, endless: false });
         }
         Self::of_rest(head, file)
     }
@@ -95,6 +98,65 @@ impl Head {
 
     fn is_mp4(&self) -> bool {
         self.bytes.get(4..8) == Some(b"ftyp")
+    }
+}
+
+/// Most boxes of an MP4 file that are looked at for its index.
+const BOXES: usize = 1000;
+
+/// Whether the index of an MP4 file comes before its samples.
+fn index_is_first(file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    let (mut place, mut index) = (0_u64, false);
+    for _ in 0..BOXES {
+        file.seek(SeekFrom::Start(place))?;
+        let mut head = Vec::new();
+        file.by_ref().take(16).read_to_end(&mut head)?;
+        let Some((size, rest)) = head.split_first_chunk() else { break };
+        match rest.first_chunk() {
+            Some(b"moov") => index = true,
+            Some(b"mdat" | b"moof") => return Ok(index),
+            Some(_) => {}
+            None => break,
+        }
+        let size = match (u32::from_be_bytes(*size), head.last_chunk()) {
+            (1, Some(size)) if head.len() == 16 => u64::from_be_bytes(*size),
+            (size, _) => size.into(),
+        };
+        // 0 is the rest of the file.
+        match place.checked_add(size) {
+            Some(next) if size >= 8 && i64::try_from(next).is_ok() => place = next,
+            _ => break,
+        }
+    }
+    Ok(false)
+}
+
+/// A file whose end is far away, so that a box is not left out whose last bytes are missing.
+struct NoEnd<F>(F);
+
+impl<F: Read> Read for NoEnd<F> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl<F: Seek> Seek for NoEnd<F> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match to {
+            // The file system might refuse such a place. Another one is always sought next.
+            SeekFrom::End(_) => Ok(u64::MAX >> 2),
+            to => self.0.seek(to),
+        }
+    }
+}
+
+impl<F: MediaSource> MediaSource for NoEnd<F> {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        None
     }
 }
 
