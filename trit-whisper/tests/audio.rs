@@ -109,10 +109,11 @@ fn every_kind_of_file_is_read() {
 
 #[test]
 fn streams_give_what_files_give() {
-    for name in ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.adpcm.wav"] {
+    for name in ["tone.flac", "tone.mp3", "tone.ogg", "tone.m4a", "tone.mka", "tone.adpcm.wav"] {
         let file = read_file(&fixture(name)).unwrap();
         let bytes = std::fs::read(fixture(name)).unwrap();
         let stream = read_stream(Cursor::new(bytes.clone())).unwrap();
+        assert_eq!(stream.warning, None, "{name}");
         assert_eq!(file.samples, stream.samples, "{name}");
         assert_eq!(file.samples, read_bytes(bytes).unwrap().samples, "{name}");
     }
@@ -215,6 +216,19 @@ fn a_piped_wav_of_unstated_length_is_no_damage() {
     assert!((16_000 - 1152..=16_000).contains(&audio.samples.len()), "{}", audio.samples.len());
 }
 
+#[test]
+fn a_matroska_file_of_unstated_length_ends_where_it_ends() {
+    let mut bytes = std::fs::read(fixture("tone.mka")).unwrap();
+    let samples = read_bytes(bytes.clone()).unwrap().samples;
+    let segment = bytes.windows(4).position(|id| id == [0x18, 0x53, 0x80, 0x67]).unwrap() + 4;
+    bytes[segment + 1..segment + 8].fill(0xFF);
+    for audio in [read_bytes(bytes.clone()), read_stream(Cursor::new(bytes))] {
+        let audio = audio.unwrap();
+        assert_eq!(audio.warning, None);
+        assert!(audio.samples == samples);
+    }
+}
+
 /// As programs leave them that write into a pipe, or were killed.
 #[test]
 fn the_sizes_of_a_wav_file_may_be_wrong() {
@@ -305,6 +319,16 @@ fn what_comes_before_the_damage_is_kept() {
             let same = audio.samples.iter().zip(&samples).take_while(|(a, b)| a == b).count();
             assert!(same > found - 500, "{name}: {same} of {found}");
         }
+    }
+
+    let whole = std::fs::read(fixture("tone.mka")).unwrap();
+    let samples = read_bytes(whole.clone()).unwrap().samples;
+    let cut = whole[..whole.len() * 8 / 10].to_vec();
+    for audio in [read_bytes(cut.clone()), read_stream(Cursor::new(cut))] {
+        let audio = audio.unwrap();
+        let warning = audio.warning.unwrap();
+        assert!(warning.contains("ends early, at 0."), "{warning}");
+        assert!((1600..samples.len()).contains(&audio.samples.len()), "{warning}");
     }
 
     let mut mp3 = std::fs::read(fixture("tone.mp3")).unwrap();
@@ -459,6 +483,7 @@ fn no_prefix_and_no_flipped_byte_panics() {
         "tone.m4a",
         "tone.front.m4a",
         "tone.fragments.m4a",
+        "tone.mka",
         "tone.caf",
         "tone.aiff",
     ] {

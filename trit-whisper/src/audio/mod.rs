@@ -15,6 +15,7 @@
 
 mod gaps;
 mod input;
+mod matroska;
 mod mono;
 mod pcm;
 mod reader;

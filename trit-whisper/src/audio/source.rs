@@ -2,10 +2,11 @@
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-use symphonia::core::io::{MediaSource, ReadOnlySource};
+use symphonia::core::io::MediaSource;
 use trit_core::container;
 
 use super::AudioError;
+use super::matroska::{self, Segment};
 use super::wav::Wav;
 
 /// Most bytes kept of a stream that has to be read to its end before it can be decoded: 1 GiB.
@@ -23,6 +24,13 @@ impl Source {
     pub(super) fn of_file(mut file: impl MediaSource + 'static) -> Result<Self, AudioError> {
         let head = Head::read(&mut file)?;
         if head.is_to_be_sought_in() {
+            if head.bytes.starts_with(&matroska::MAGIC) {
+                let segment = segment_in_order(&mut file).map_err(AudioError::Io)?;
+                if let Some(Segment { end, .. }) = segment {
+                    file.rewind().map_err(AudioError::Io)?;
+                    return Ok(Self::ahead(file, end, end.is_none()));
+                }
+            }
             let index_first = head.is_mp4() && index_is_first(&mut file).map_err(AudioError::Io)?;
             file.rewind().map_err(AudioError::Io)?;
             let media: Box<dyn MediaSource> =
@@ -51,19 +59,25 @@ impl Source {
         head: Head,
         mut rest: impl Read + Send + Sync + 'static,
     ) -> Result<Self, AudioError> {
-        let (bytes, endless) = if Wav::is_one(&head.bytes) {
-            let wav = Wav::mend(head.bytes, &mut rest)?;
-            (wav.bytes, wav.endless)
-        } else {
-            (head.bytes, false)
-        };
-        let media = Box::new(ReadOnlySource::new(Cursor::new(bytes).chain(rest)));
-        Ok(Self { media, endless })
+        let (mut bytes, mut end, mut endless) = (head.bytes, None, false);
+        if Wav::is_one(&bytes) {
+            let wav = Wav::mend(bytes, &mut rest)?;
+            (bytes, endless) = (wav.bytes, wav.endless);
+        } else if bytes.starts_with(&matroska::MAGIC) {
+            let more = matroska::HEAD - bytes.len() as u64;
+            rest.by_ref().take(more).read_to_end(&mut bytes).map_err(AudioError::Io)?;
+            if let Some(segment) = Segment::find(&bytes) {
+                (end, endless) = (segment.end, segment.end.is_none());
+            }
+        }
+        Ok(Self::ahead(Cursor::new(bytes).chain(rest), end, endless))
+    }
+
+    /// What is only read on, to its stated end if it has one.
+    fn ahead(from: impl Read + Send + Sync + 'static, end: Option<u64>, endless: bool) -> Self {
+        Self { media: Box::new(Ahead { from, end }), endless }
     }
 }
-
-/// What Matroska and WebM files begin with, as all of EBML.
-const MATROSKA: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 
 /// The first bytes of a file.
 struct Head {
@@ -92,12 +106,51 @@ impl Head {
     /// Of other kinds it would guess the length from that of the file, which is wrong wherever the
     /// bit rate varies, and leave out what lies beyond.
     fn is_to_be_sought_in(&self) -> bool {
-        let kinds = [b"caff", b"OggS", &MATROSKA];
+        let kinds = [b"caff", b"OggS", &matroska::MAGIC];
         self.is_mp4() || kinds.iter().any(|kind| self.bytes.starts_with(&kind[..]))
     }
 
     fn is_mp4(&self) -> bool {
         self.bytes.get(4..8) == Some(b"ftyp")
+    }
+}
+
+/// The segment of a Matroska file that need not be sought in.
+fn segment_in_order(file: &mut (impl Read + Seek)) -> io::Result<Option<Segment>> {
+    let mut head = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(matroska::HEAD).read_to_end(&mut head)?;
+    match Segment::find(&head) {
+        Some(segment) if segment.is_in_order(file)? => Ok(Some(segment)),
+        _ => Ok(None),
+    }
+}
+
+/// Bytes that cannot be sought in, and where they end, if that is stated.
+struct Ahead<R> {
+    from: R,
+    end: Option<u64>,
+}
+
+impl<R: Read> Read for Ahead<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.from.read(bytes)
+    }
+}
+
+impl<R> Seek for Ahead<R> {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Err(io::Error::other("the source cannot be sought in"))
+    }
+}
+
+impl<R: Read + Send + Sync> MediaSource for Ahead<R> {
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        self.end
     }
 }
 
