@@ -354,6 +354,31 @@ fn mp4_packets(file: &[u8]) -> Vec<(usize, usize)> {
 }
 
 #[test]
+fn he_aac_is_read_by_its_core() {
+    let mut bytes = std::fs::read(fixture("tone.m4a")).unwrap();
+    let samples = read_bytes(bytes.clone()).unwrap().samples;
+    // AAC, 22.05 kHz, two channels, and that there is no treble.
+    let plain = [0x13, 0x90, 0x56, 0xE5, 0];
+    let at = bytes.windows(5).position(|bytes| bytes == plain).unwrap();
+    let mut with = |bits: u32| {
+        bytes[at..at + 4].copy_from_slice(&bits.to_be_bytes());
+        bytes[at + 4] = 0;
+        read_bytes(bytes.clone())
+    };
+    // HE-AAC of 44.1 kHz, of the first and second version.
+    for kind in [5, 29] {
+        let bits = kind << 27 | 7 << 23 | 2 << 19 | 4 << 15 | 2 << 10;
+        let audio = with(bits).unwrap();
+        assert_eq!(audio.warning, None);
+        assert!(audio.samples == samples, "{kind}");
+        // Short frames, another core, a rate that comes in full.
+        for bits in [bits | 1 << 9, bits | 1 << 10, bits | 15 << 15] {
+            assert!(with(bits).is_err(), "{kind}: {bits:x}");
+        }
+    }
+}
+
+#[test]
 fn an_odd_packet_does_not_end_the_audio() {
     let whole = std::fs::read(fixture("tone.m4a")).unwrap();
     let len = read_bytes(whole.clone()).unwrap().samples.len();

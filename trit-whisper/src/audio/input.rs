@@ -3,7 +3,9 @@
 use std::io;
 
 use symphonia::core::codecs::audio::well_known as codecs;
-use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
+};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::well_known::{
@@ -178,6 +180,24 @@ fn codec_name(id: AudioCodecId) -> &'static str {
     }
 }
 
+/// The core of HE-AAC as AAC of its own, which the decoder takes. It lacks but the treble, of half
+/// the rate on, and the difference of two channels where they are told by parameters.
+fn aac_core(parameters: &AudioCodecParameters) -> Option<AudioCodecParameters> {
+    let &[first, second, third, ..] = parameters.extra_data.as_deref()? else { return None };
+    // Kind, rate and channels, 5, 4 and 4 bits, the treble's rate, 4, the core's kind, 5, and whether
+    // its frames are short.
+    let (kind, core, short) = (first >> 3, third >> 2 & 31, third >> 1 & 1);
+    let rates = [(first & 7) << 1 | second >> 7, (second & 7) << 1 | third >> 7];
+    let is_one = matches!(kind, 5 | 29) && core == 2 && short == 0;
+    // 15 is followed by a rate in full.
+    if parameters.codec != codecs::CODEC_ID_AAC || !is_one || rates.contains(&15) {
+        return None;
+    }
+    let mut parameters = parameters.clone();
+    parameters.extra_data = Some(Box::new([core << 3 | first & 7, second & 0xF8]));
+    Some(parameters)
+}
+
 /// The track to read.
 struct Track {
     id: u32,
@@ -210,8 +230,9 @@ fn decode_track(
 ) -> Result<Track, AudioError> {
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
     let parameters = parameters.ok_or(AudioError::NoTrack)?;
+    let core = aac_core(parameters);
     let decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .make_audio_decoder(core.as_ref().unwrap_or(parameters), &AudioDecoderOptions::default())
         .map_err(|error| match error {
             SymphoniaError::Unsupported(what) if what.starts_with("core (codec)") => {
                 AudioError::Codec(codec_name(parameters.codec))
