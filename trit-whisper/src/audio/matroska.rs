@@ -30,7 +30,7 @@ impl Segment {
     /// Finds it in the first bytes of a file.
     pub(super) fn find(head: &[u8]) -> Option<Self> {
         let (_, size, len) = element(head)?;
-        let at = len + usize::try_from(size?).ok()?;
+        let at = usize::try_from(size?).ok()?.checked_add(len)?;
         let (id, size, len) = element(head.get(at..)?)?;
         let start = (at + len) as u64;
         (id == SEGMENT).then(|| Self { start, end: size.map(|size| start + size) })
