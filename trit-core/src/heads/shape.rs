@@ -177,6 +177,25 @@ impl HeadShape {
         Ok(rows)
     }
 
+    /// Checks that values of the shape `values` go with keys of this one.
+    ///
+    /// ```
+    /// use trit_core::HeadShape;
+    ///
+    /// let keys = HeadShape::new(2, 20, 30)?;
+    /// assert!(keys.check_values(&keys).is_ok());
+    /// assert!(keys.check_values(&HeadShape::new(2, 20, 31)?).is_err());
+    /// # Ok::<(), trit_core::MatrixError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Another number of heads, width or number of positions.
+    pub fn check_values(&self, values: &Self) -> Result<(), MatrixError> {
+        check_len("heads of the values", values.heads, self.heads)?;
+        check_len("head width of the values", values.width, self.width)?;
+        check_len("positions of the values", values.positions, self.positions)
+    }
+
     /// Codes of all heads, for keys and for values alike.
     ///
     /// ```

@@ -259,10 +259,7 @@ pub fn attention_u7(
 ) -> Result<(), QuantizeError> {
     let shape = keys.shape();
     let (columns, width) = (shape.columns(), shape.width());
-    let found = values.shape();
-    check_len("heads of the values", found.heads(), shape.heads())?;
-    check_len("head width of the values", found.width(), shape.width())?;
-    check_len("positions of the values", found.positions(), shape.positions())?;
+    shape.check_values(&values.shape())?;
     check_len("queries", q.len() % columns, 0)?;
     check_len("outputs", out.len(), q.len())?;
     check_len("scratch", scratch.len(), ctx)?;

@@ -146,10 +146,7 @@ impl Kernels {
         out: &mut [f32],
     ) -> Result<(), QuantizeError> {
         let shape = keys.shape();
-        let found = values.shape();
-        check_len("heads of the values", found.heads(), shape.heads())?;
-        check_len("head width of the values", found.width(), shape.width())?;
-        check_len("positions of the values", found.positions(), shape.positions())?;
+        shape.check_values(&values.shape())?;
         if ctx == 0 || ctx > shape.positions() {
             let (found, most) = (ctx, shape.positions());
             return Err(MatrixError::Dimension { what: "keys", found, most }.into());
